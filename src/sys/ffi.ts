@@ -30,3 +30,17 @@ export function addressOf(buffer: Uint8Array): number {
 export function viewOf(address: number, length: number): ArrayBuffer {
   return koffi.view(BigInt(address), length) as ArrayBuffer;
 }
+
+/** A descriptor watched by Node's event loop; `close` ends the watch at once. Kept alive by its user only. */
+export interface PollHandle {
+  start(events: { readable: boolean }, callback: (status: number) => void): void;
+  unref(): void;
+  close(): void;
+}
+
+/** Calls back from Node's event loop while `fd` is readable; a negative status is an error on it, which stops the watch. */
+export function pollReadable(fd: number, callback: (status: number) => void): PollHandle {
+  // koffi's own declaration leaves out the status.
+  const poll = koffi.node.poll as unknown as (fd: number, events: object, callback: (status: number) => void) => PollHandle;
+  return poll(fd, { readable: true }, callback);
+}
