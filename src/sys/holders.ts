@@ -1,0 +1,59 @@
+// Who holds a tap: the kernel says only "busy". /proc/PID/fdinfo/FD of a tun descriptor carries a
+// line `iff:` with the interface's name (drivers/net/tun.c, tun_chr_show_fdinfo), and nothing about
+// its namespace; a holder in our own is the likelier one, so it is preferred.
+
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** A process, for a message. */
+export interface Holder {
+  readonly pid: number;
+  /** Its name as ps(1) shows it. */
+  readonly command: string;
+}
+
+/** The process that holds the tap `name`; undefined when none that we may look into does. */
+export function tapHolder(name: string): Holder | undefined {
+  const line = `\niff:\t${name}\n`;
+  const ownNetns = link('/proc/thread-self/ns/net');
+  let elsewhere: Holder | undefined;
+  for (const entry of list('/proc')) {
+    if (!/^\d+$/.test(entry) || !list(`/proc/${entry}/fdinfo`).some((fd) => text(`/proc/${entry}/fdinfo/${fd}`).includes(line))) {
+      continue;
+    }
+    const holder = processNamed(Number(entry));
+    if (link(`/proc/${entry}/ns/net`) === ownNetns) return holder;
+    elsewhere ??= holder;
+  }
+  return elsewhere;
+}
+
+/** The process `pid` with its command; the command is `?` when it has gone. */
+export function processNamed(pid: number): Holder {
+  return { pid, command: text(`/proc/${pid}/comm`).trim() || '?' };
+}
+
+// A process may end while it is looked at: everything that cannot be read is empty.
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function text(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
