@@ -28,9 +28,9 @@ export function addNetns(label = 'ns'): string {
 
 /** Makes a veth pair, both ends up; `peerNetns` moves the peer there. */
 export function addVeth(name: string, peer: string, peerNetns?: string): void {
-  ip(`link add ${name} type veth peer name ${peer}${peerNetns === undefined ? '' : ` netns ${peerNetns}`}`);
-  ip(`link set ${name} up`);
-  ip(`${peerNetns === undefined ? '' : `-n ${peerNetns} `}link set ${peer} up`);
+  ip(`link add name ${name} type veth peer name ${peer}${peerNetns === undefined ? '' : ` netns ${peerNetns}`}`);
+  ip(`link set dev ${name} up`);
+  ip(`${peerNetns === undefined ? '' : `-n ${peerNetns} `}link set dev ${peer} up`);
 }
 
 /** Calls `probe` until it returns something other than undefined or false; throws after DEADLINE_MS, naming `what`. */
