@@ -37,3 +37,9 @@ export function check(result: number, what: string): number {
   if (result < 0) throw failure(what, errno());
   return result;
 }
+
+/** Returns `result` of one of this folder's functions unless it is minus errno; then throws `cannot WHAT: …`. */
+export function checkResult(result: number, what: string): number {
+  if (result < 0) throw failure(what, result);
+  return result;
+}

@@ -11,7 +11,7 @@ import { ERRNO } from './errno.ts';
 import { closeFd, ioctl, ioctlNumber, O_NONBLOCK, O_RDWR, openFd } from './fd.ts';
 import { tapHolder } from './holders.ts';
 import { cString, IFNAMSIZ, IFREQ_SIZE, IFREQ_UNION, ifreq, isInterfaceName } from './ifreq.ts';
-import { errnoText, failure, SysError } from './sys-error.ts';
+import { checkResult, errnoText, SysError } from './sys-error.ts';
 
 // linux/if_tun.h; _IOW('T', n, int) and _IOR('T', n, unsigned int)
 const TUNSETIFF = 0x400454ca;
@@ -99,8 +99,8 @@ export function openTap(name: string, options: TapOptions = {}): TapDevice {
     configureTapHeader(fd);
     const offloads = setTapOffloads(fd);
     if (created) {
-      if (options.owner !== undefined) must(ioctlNumber(fd, TUNSETOWNER, options.owner), `set the owner of tap ${name}`);
-      if (options.group !== undefined) must(ioctlNumber(fd, TUNSETGROUP, options.group), `set the group of tap ${name}`);
+      if (options.owner !== undefined) checkResult(ioctlNumber(fd, TUNSETOWNER, options.owner), `set the owner of tap ${name}`);
+      if (options.group !== undefined) checkResult(ioctlNumber(fd, TUNSETGROUP, options.group), `set the group of tap ${name}`);
       if (options.persistent) setTapPersistent(fd, true);
     }
     return { fd, name, offloads, created, persistent: tapInfo(fd)?.persistent ?? false };
@@ -112,12 +112,12 @@ export function openTap(name: string, options: TapOptions = {}): TapDevice {
 
 /** Whether the interface behind `fd` outlives its last descriptor. Throws SysError. */
 export function setTapPersistent(fd: number, persistent: boolean): void {
-  must(ioctlNumber(fd, TUNSETPERSIST, persistent ? 1 : 0), 'change the persistence of a tap');
+  checkResult(ioctlNumber(fd, TUNSETPERSIST, persistent ? 1 : 0), 'change the persistence of a tap');
 }
 
 /** Sets the virtio-net header of a tap descriptor that has one, opened here or inherited, to TAP_VNET_HDR_SIZE. Throws SysError. */
 export function configureTapHeader(fd: number): void {
-  must(ioctl(fd, TUNSETVNETHDRSZ, int(TAP_VNET_HDR_SIZE)), 'set the virtio-net header size of a tap');
+  checkResult(ioctl(fd, TUNSETVNETHDRSZ, int(TAP_VNET_HDR_SIZE)), 'set the virtio-net header size of a tap');
 }
 
 /** Turns on every offload the kernel has for a tap with a virtio-net header; returns which (TUN_F bits). */
@@ -143,7 +143,7 @@ export function tapInfo(fd: number): TapInfo | undefined {
 
 /** A descriptor of the network namespace the tap's interface is in (it may have been moved); the caller closes it. Throws SysError. */
 export function openTapNetns(fd: number): number {
-  return must(ioctlNumber(fd, TUNGETDEVNETNS, 0), 'find the network namespace of a tap');
+  return checkResult(ioctlNumber(fd, TUNGETDEVNETNS, 0), 'find the network namespace of a tap');
 }
 
 /** Whether the tap's interface is in the network namespace of this thread. Throws SysError. */
@@ -209,11 +209,6 @@ function attachError(name: string, result: number): SysError {
     default:
       return new SysError(`cannot open tap ${name}: ${errnoText(result)}`, result);
   }
-}
-
-function must(result: number, what: string): number {
-  if (result < 0) throw failure(what, result);
-  return result;
 }
 
 function int(value: number): Buffer {
