@@ -26,6 +26,7 @@ const IFADDRMSG_SIZE = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_BROADCAST = 4;
+const IFA_F_PERMANENT = 0x80;
 
 /** struct rtmsg: family, destination length, source length, tos, table, protocol, scope, type (u8 each), flags (u32). */
 const RTMSG_SIZE = 12;
@@ -48,6 +49,8 @@ export interface InterfaceAddress {
   readonly prefixLen: number;
   /** How far it is valid: `global`, `site`, `link`, `host`, or a number. */
   readonly scope: string;
+  /** Whether someone set it, or the kernel made it for good; false for one learned for a time. */
+  readonly permanent: boolean;
 }
 
 /** An IPv4 route of the main table. */
@@ -76,6 +79,7 @@ export function listAddresses(ifindex?: number): InterfaceAddress[] {
         address: formatIp(octets),
         prefixLen: body.readUInt8(1),
         scope: SCOPES.get(scope) ?? `${scope}`,
+        permanent: (body.readUInt8(2) & IFA_F_PERMANENT) !== 0,
       };
     })
     .filter((address) => ifindex === undefined || address.ifindex === ifindex);

@@ -81,8 +81,8 @@ t.test('addresses and routes', async (t) => {
   t.match(ip('addr show ve'), /inet6 2001:db8::5\/64 scope global/);
   const addresses = listAddresses(ifindex).filter((address) => address.scope === 'global');
   t.same(addresses, [
-    { ifindex, family: 'ipv4', address: '192.0.2.5', prefixLen: 24, scope: 'global' },
-    { ifindex, family: 'ipv6', address: '2001:db8::5', prefixLen: 64, scope: 'global' },
+    { ifindex, family: 'ipv4', address: '192.0.2.5', prefixLen: 24, scope: 'global', permanent: true },
+    { ifindex, family: 'ipv6', address: '2001:db8::5', prefixLen: 64, scope: 'global', permanent: true },
   ]);
   t.ok(listAddresses().some((address) => address.address === '127.0.0.1' && address.scope === 'host'));
   ip('route add default via 192.0.2.1 metric 7');

@@ -1,0 +1,142 @@
+// The one use weft makes of traffic control (tc(8)): a program at an interface's ingress that drops
+// every frame. It runs behind packet sockets, which have seen the frame by then, and before the
+// host's protocols, bridges and VLAN devices, which get nothing.
+//
+// The program is one classic BPF instruction, `ret TC_ACT_SHOT`, in a bpf classifier whose return
+// value is the verdict (direct action); so it needs neither an action module nor a program loader.
+// All functions act in the thread's network namespace and throw SysError.
+
+import { ERRNO } from './errno.ts';
+import {
+  attribute,
+  attributeString,
+  attributeU16,
+  attributeU32,
+  type NetlinkMessage,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  nestedAttribute,
+  netlinkRequest,
+  parseAttributes,
+} from './netlink.ts';
+import { SysError } from './sys-error.ts';
+
+// linux/rtnetlink.h
+const RTM_NEWQDISC = 36;
+const RTM_DELQDISC = 37;
+const RTM_NEWTFILTER = 44;
+const RTM_DELTFILTER = 45;
+const RTM_GETTFILTER = 46;
+const TCA_KIND = 1;
+const TCA_OPTIONS = 2;
+
+/** struct tcmsg: family (u8), padding, ifindex (s32), handle (u32), parent (u32), info (u32). */
+const TCMSG_SIZE = 20;
+const TCMSG_HANDLE = 8;
+
+// linux/pkt_sched.h: the clsact queueing discipline and its two hooks.
+const TC_H_CLSACT = 0xfffffff1;
+const CLSACT_HANDLE = 0xffff0000;
+const HOOK_INGRESS = 0xfffffff2;
+const HOOK_EGRESS = 0xfffffff3;
+
+// linux/pkt_cls.h
+const TC_ACT_SHOT = 2;
+const TCA_BPF_OPS_LEN = 4;
+const TCA_BPF_OPS = 5;
+const TCA_BPF_FLAGS = 8;
+const TCA_BPF_FLAG_ACT_DIRECT = 1;
+
+/** linux/filter.h, struct sock_filter: code (u16), jt (u8), jf (u8), k (u32); BPF_RET | BPF_K. */
+const SOCK_FILTER_SIZE = 8;
+const BPF_RET_K = 0x06;
+
+/** Before everyone else's: a filter that accepts ends the chain. Of several bpf filters of one priority the newest runs first. */
+const PRIORITY = 1;
+/** By this handle (`weft`) a filter of ours is known, also one that an earlier process left. */
+const FILTER_HANDLE = 0x77656674;
+/** ETH_P_ALL in network order, below the priority: tcm_info. */
+const FILTER_INFO = ((PRIORITY << 16) | 0x0300) >>> 0;
+
+/** Gives an interface the clsact discipline; false when it has one already (or the ingress one, which does as well). */
+export function addClsact(ifindex: number): boolean {
+  const body = Buffer.concat([tcmsg(ifindex, CLSACT_HANDLE, TC_H_CLSACT, 0), attributeString(TCA_KIND, 'clsact')]);
+  try {
+    netlinkRequest('add the clsact discipline', RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, body);
+    return true;
+  } catch (error) {
+    if (error instanceof SysError && error.errno === ERRNO.EEXIST) return false;
+    throw error;
+  }
+}
+
+/** Takes the clsact discipline away, unless someone's filter still hangs on it. */
+export function deleteUnusedClsact(ifindex: number): void {
+  if (listFilters(ifindex, HOOK_INGRESS).length > 0 || listFilters(ifindex, HOOK_EGRESS).length > 0) return;
+  const body = Buffer.concat([tcmsg(ifindex, CLSACT_HANDLE, TC_H_CLSACT, 0), attributeString(TCA_KIND, 'clsact')]);
+  unlessMissing(() => netlinkRequest('delete the clsact discipline', RTM_DELQDISC, 0, body));
+}
+
+/**
+ * Drops everything at the ingress of an interface that has the clsact discipline; false when a
+ * filter of ours did so already. Throws SysError EINVAL when another kind of filter is in the place.
+ */
+export function addDropFilter(ifindex: number): boolean {
+  const program = Buffer.alloc(SOCK_FILTER_SIZE);
+  program.writeUInt16LE(BPF_RET_K, 0);
+  program.writeUInt32LE(TC_ACT_SHOT, 4);
+  const options = nestedAttribute(
+    TCA_OPTIONS,
+    attributeU16(TCA_BPF_OPS_LEN, program.length / SOCK_FILTER_SIZE),
+    attribute(TCA_BPF_OPS, program),
+    attributeU32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT),
+  );
+  if (hasDropFilter(ifindex)) return false;
+  const body = Buffer.concat([filterMessage(ifindex), options]);
+  netlinkRequest('add a drop filter at the ingress', RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, body);
+  return true;
+}
+
+/** Whether the drop filter is in place. */
+export function hasDropFilter(ifindex: number): boolean {
+  return listFilters(ifindex, HOOK_INGRESS).some(({ body }) => body.readUInt32LE(TCMSG_HANDLE) === FILTER_HANDLE);
+}
+
+/** Takes the drop filter away; no error when it is gone. */
+export function deleteDropFilter(ifindex: number): void {
+  if (!hasDropFilter(ifindex)) return;
+  unlessMissing(() => netlinkRequest('delete the drop filter at the ingress', RTM_DELTFILTER, 0, filterMessage(ifindex)));
+}
+
+/** The filters at a hook; none when the interface, or the discipline, is not there. */
+function listFilters(ifindex: number, hook: number): NetlinkMessage[] {
+  const request = tcmsg(ifindex, 0, hook, 0);
+  // A dump also carries one entry for each chain of a priority, without options: those are no filters.
+  return netlinkRequest('list the ingress filters', RTM_GETTFILTER, NLM_F_DUMP, request).filter(
+    ({ type, body }) => type === RTM_NEWTFILTER && parseAttributes(body, TCMSG_SIZE).has(TCA_OPTIONS),
+  );
+}
+
+function filterMessage(ifindex: number): Buffer {
+  return Buffer.concat([tcmsg(ifindex, FILTER_HANDLE, HOOK_INGRESS, FILTER_INFO), attributeString(TCA_KIND, 'bpf')]);
+}
+
+function tcmsg(ifindex: number, handle: number, parent: number, info: number): Buffer {
+  const octets = Buffer.alloc(TCMSG_SIZE);
+  octets.writeInt32LE(ifindex, 4);
+  octets.writeUInt32LE(handle, TCMSG_HANDLE);
+  octets.writeUInt32LE(parent, 12);
+  octets.writeUInt32LE(info, 16);
+  return octets;
+}
+
+/** Someone else may take away what we want to take away; that is as good. */
+function unlessMissing(change: () => unknown): void {
+  try {
+    change();
+  } catch (error) {
+    const missing: number[] = [ERRNO.ENOENT, ERRNO.ENODEV, ERRNO.EINVAL];
+    if (!(error instanceof SysError) || !missing.includes(error.errno)) throw error;
+  }
+}
