@@ -1,7 +1,7 @@
 // Source files of the checkout as the compiler sees them: the tidy tests judge syntax trees, not
 // text, so a word in a comment or a string is never taken for code.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -24,9 +24,10 @@ export function parseSource(name: string, text: string): Source {
   return { name, text, tree: ts.createSourceFile(name, text, ts.ScriptTarget.ES2023, true) };
 }
 
-/** Every file below `folders` of the checkout that ends in one of `endings`. */
+/** Every file below those `folders` of the checkout that exist, if it ends in one of `endings`. */
 export function readSources(folders: readonly string[], endings: readonly string[] = ['.ts']): Source[] {
-  return folders.flatMap((folder) =>
+  const existing = folders.filter((folder) => existsSync(path.join(ROOT, folder)));
+  return existing.flatMap((folder) =>
     readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => endings.some((ending) => name.endsWith(ending)))
       .sort()

@@ -47,6 +47,8 @@ const cases: readonly [string, number, string, string, string[]][] = [
   ['ava: skipped and to do', AVA, 'ok 1 - a\nok 2 - b # SKIP\nnot ok 3 - c # TODO\n1..3\n', '1 0 2', []],
   ['ava: cut off before the plan', AVA, 'ok 1 - a\nok 2 - b\n', '2 1 0', ['the test run']],
   ['ava: fewer points than planned', AVA, 'ok 1 - a\n1..3\n', '1 2 0', ['the test run']],
+  ['ava: more points than planned', AVA, 'ok 1 - a\nok 2 - b\n1..1\n', '2 1 0', ['the test run']],
+  ['ava: more points than planned, behind a crash', AVA, 'ok 1 - a\nnot ok 2 - b\n1..1\n', '1 1 0', ['b']],
   ['ava: nothing at all', AVA, '', '0 1 0', ['the test run']],
   ['tap: tests count, assertions do not', TAP, `${tapFile(1, 'x', PASSING_BODY)}1..1\n`, '2 0 0', []],
   ['tap: a failed assertion is one failed test', TAP, `${tapFile(1, 'x', FAILING_BODY, false)}1..1\n`, '0 1 0', ['x > t > a']],
