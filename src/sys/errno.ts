@@ -7,6 +7,9 @@ export const ERRNO = os.constants.errno;
 
 const NAMES = new Map(Object.entries(os.constants.errno).map(([name, number]) => [number as number, name]));
 
+// Two names for one number: the one people search for.
+NAMES.set(ERRNO.EAGAIN, 'EAGAIN');
+
 /** The name of an error number, such as `EBUSY`. */
 export function errnoName(number: number): string {
   return NAMES.get(Math.abs(number)) ?? `errno ${Math.abs(number)}`;

@@ -34,6 +34,15 @@ t.test('a killed sandbox takes its processes and namespaces with it', async (t) 
   t.notOk(existsSync('/run/netns/left-behind1'));
 });
 
+t.test('without root a file is skipped with the reason', async (t) => {
+  const script = fileURLToPath(import.meta.resolve('../support/sandbox-victim.js'));
+  const env = ['env', '-u', 'WEFT_TEST_SANDBOX', '-u', 'NODE_OPTIONS'];
+  t.equal(
+    run('unshare', '--user', ...env, process.execPath, script),
+    'TAP version 14\n1..0 # SKIP needs root: it makes network namespaces and interfaces\n',
+  );
+});
+
 /** Whether a process with `text` in its command line runs in this process namespace. */
 function running(text: string): boolean {
   return readdirSync('/proc').some((pid) => {
