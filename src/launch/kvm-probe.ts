@@ -10,6 +10,7 @@
 // initramfs, whose sign of life is its complaint that it has no root file system.
 
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -30,10 +31,16 @@ export interface ProbeKernel {
   readonly initrd?: string;
 }
 
-/** A console that is silent for so long belongs to a guest that hangs. */
-export const SILENCE_MAX_MS = 4000;
-/** The whole probe's limit. */
-export const PROBE_MAX_MS = 10_000;
+/** How long a probe may take. */
+export interface ProbeLimits {
+  /** A console that is silent for so long belongs to a guest that hangs. */
+  readonly silenceMs: number;
+  /** Limit of the whole probe. */
+  readonly totalMs: number;
+}
+
+/** Limits for KVM, under which a guest says something within half a second and is done in two. */
+export const KVM_PROBE_LIMITS: ProbeLimits = { silenceMs: 4000, totalMs: 10_000 };
 
 const KVM_DEVICE = '/dev/kvm';
 const NO_MAX_AGE_MS = 86_400_000;
@@ -58,7 +65,7 @@ export async function probeAccel(qemu: QemuProgram, image: ProbeKernel | undefin
     return { accel: 'tcg', reason: 'Guests run under TCG (emulation), because there is no kernel to try KVM with.' };
   }
   const file = path.join(cacheDir, `kvm-${probeKey(qemu, kernel)}`);
-  const boots = cachedAnswer(file) ?? (await bootsUnderKvm(qemu, kernel));
+  const boots = cachedAnswer(file) ?? (await bootsUnder('kvm', qemu, kernel, KVM_PROBE_LIMITS));
   storeAnswer(file, boots);
   return boots
     ? { accel: 'kvm', reason: 'Guests run under KVM.' }
@@ -68,31 +75,38 @@ export async function probeAccel(qemu: QemuProgram, image: ProbeKernel | undefin
       };
 }
 
-/** Boots `kernel` under KVM and says whether its console showed a sign of life within PROBE_MAX_MS. */
-export async function bootsUnderKvm(qemu: QemuProgram, kernel: ProbeKernel): Promise<boolean> {
-  const args = ['-accel', 'kvm', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-m', String(MEMORY_MB)];
+/** Boots `kernel` under `accel` and says whether its console showed a sign of life within `limits`. Its QEMU is gone afterwards. */
+export async function bootsUnder(
+  accel: Accelerator,
+  qemu: QemuProgram,
+  kernel: ProbeKernel,
+  limits: ProbeLimits,
+): Promise<boolean> {
+  const args = ['-accel', accel, '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-m', String(MEMORY_MB)];
   args.push('-serial', 'stdio', '-kernel', kernel.kernel, '-append', 'console=ttyS0 earlyprintk=ttyS0 panic=-1');
   if (kernel.initrd !== undefined) args.push('-initrd', kernel.initrd);
   const child = await spawnGuarded(qemu.path, args, { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
+  const closed = once(child, 'close');
+  let silence: NodeJS.Timeout | undefined;
+  let total: NodeJS.Timeout | undefined;
   try {
     return await new Promise((resolve) => {
-      let console = '';
+      let text = '';
       const no = () => resolve(false);
-      const silence = setTimeout(no, SILENCE_MAX_MS);
-      const deadline = setTimeout(no, PROBE_MAX_MS);
-      child.once('exit', () => setImmediate(no));
+      silence = setTimeout(no, limits.silenceMs);
+      total = setTimeout(no, limits.totalMs);
       child.stdout?.on('data', (octets: Buffer) => {
-        silence.refresh();
-        console = (console + octets.toString('latin1')).slice(-CONSOLE_LEN_MAX);
-        if (SIGN_OF_LIFE.test(console)) resolve(true);
+        silence?.refresh();
+        text = (text + octets.toString('latin1')).slice(-CONSOLE_LEN_MAX);
+        if (SIGN_OF_LIFE.test(text)) resolve(true);
       });
-      child.once('close', () => {
-        clearTimeout(silence);
-        clearTimeout(deadline);
-      });
+      closed.then(no, no);
     });
   } finally {
+    clearTimeout(silence);
+    clearTimeout(total);
     child.kill('SIGKILL');
+    await closed;
   }
 }
 

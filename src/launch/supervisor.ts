@@ -11,9 +11,10 @@
 // Nothing here retries: a guest that ended is reported, and whoever started it decides.
 
 import type { ChildProcess, StdioOptions } from 'node:child_process';
+import fs from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { Agent } from './agent.ts';
-import { ConsoleLog } from './console-log.ts';
+import { ConsoleLog, LOG_LINES_MAX } from './console-log.ts';
 import { spawnGuarded } from './guarded-child.ts';
 import { LaunchError } from './launch-error.ts';
 import { AGENT_FD, type GuestMachine, qemuArgs } from './qemu-args.ts';
@@ -94,6 +95,12 @@ const DRAIN_MS = 1000;
 export async function startGuest(qemu: QemuProgram, machine: GuestMachine, output: GuestOutput = {}): Promise<Guest> {
   checkModel(qemu, machine.name, machine.model);
   const args = qemuArgs(machine, qemu.version);
+  // QEMU does not mind: it would run with a card that is never connected.
+  if (machine.link.via === 'stream' && !isSocket(machine.link.socketPath)) {
+    throw new LaunchError(
+      `Guest ${machine.name}: no switch listens on ${machine.link.socketPath}; start the switch, or add the port, before the guest.`,
+    );
+  }
   const terminal = output.terminal === true;
   const stdio: StdioOptions = terminal ? ['inherit', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'];
   if (machine.boot !== undefined) stdio[AGENT_FD] = 'pipe';
@@ -106,6 +113,10 @@ export async function startGuest(qemu: QemuProgram, machine: GuestMachine, outpu
     throw error;
   }
   return new QemuGuest(machine, args, child, log);
+}
+
+function isSocket(file: string): boolean {
+  return fs.statSync(file, { throwIfNoEntry: false })?.isSocket() === true;
 }
 
 class QemuGuest implements Guest {
@@ -180,18 +191,27 @@ class QemuGuest implements Guest {
   }
 
   #describeExit(status: number | null, signal: string | null): GuestExit {
-    const expected = this.#stopping || status === 0;
-    const how = signal === null ? `exit status ${status}` : `signal ${signal}`;
-    let message = `Guest ${this.name} died (${how})${this.#logEnd()}`;
+    // A panic reboots, and QEMU, told not to reboot, ends as after an orderly shutdown.
+    const panic = panicLines(this.log.tail(LOG_LINES_MAX));
+    const expected = this.#stopping || (status === 0 && panic.length === 0);
+    let how = signal === null ? `exit status ${status}` : `signal ${signal}`;
+    if (panic.length > 0) how = 'kernel panic';
+    let message = `Guest ${this.name} died (${how})${this.#logEnd(panic)}`;
     if (this.#stopping) message = `Guest ${this.name} was stopped.`;
-    else if (status === 0) message = `Guest ${this.name} has shut down.`;
+    else if (expected) message = `Guest ${this.name} has shut down.`;
     return { name: this.name, status, signal, expected, message };
   }
 
-  #logEnd(): string {
-    const lines = this.log.tail(MESSAGE_LINES);
+  /** The end of the log, or what else tells more, as the end of a message. */
+  #logEnd(lines: readonly string[] = []): string {
+    const shown = (lines.length > 0 ? lines : this.log.tail(MESSAGE_LINES)).map((line) => `  ${line}`).join('\n');
     const where = this.log.file === undefined ? '' : ` (${this.log.file})`;
-    if (lines.length === 0) return `; it printed nothing${where}.`;
-    return `; the end of its log${where}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+    return shown === '' ? `; it printed nothing${where}.` : `; the end of its log${where}:\n${shown}`;
   }
+}
+
+/** A Linux kernel's last words, from the panic on; none if it did not panic. */
+function panicLines(lines: readonly string[]): string[] {
+  const start = lines.findLastIndex((line) => line.includes('Kernel panic - not syncing'));
+  return start < 0 ? [] : lines.slice(start, start + MESSAGE_LINES);
 }
