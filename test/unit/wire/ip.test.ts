@@ -82,6 +82,15 @@ test('the walk is bounded', (t) => {
   t.is(walk(nine, IPV6_TYPE), NO_L4);
 });
 
+test('an extension header that is cut off is not read past its end', (t) => {
+  for (const type of ['00', '2b', '2c', '3c']) {
+    for (let len = 0; len < 8; len++) {
+      const octets = v6(type, `11 00 00 00 ${'00 '.repeat(4)}`).slice(0, 40 + len);
+      t.is(walk(octets, IPV6_TYPE), NO_L4, `type ${type}, ${len} octets`);
+    }
+  }
+});
+
 test('AH and ESP end the walk', (t) => {
   for (const [text, protocol] of [
     ['33', IP_PROTOCOL.AH],

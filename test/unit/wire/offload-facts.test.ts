@@ -71,6 +71,9 @@ test('an unfinished checksum outside the frame or in its Ethernet header', (t) =
   const len = frame.octets.length;
   t.is(judge(frame, { csumStart: frame.l3 - 1 }), BAD_OFFLOAD);
   t.is(judge(frame, { csumStart: 0, csumOffset: 50 }), BAD_OFFLOAD);
+  const tagged = buildFrame({ ...TCP4, tags: [[0x8100, 5]] });
+  t.is(judge(tagged, { csumStart: tagged.l3 }), NEED.CSUM);
+  t.is(judge(tagged, { csumStart: tagged.l3 - 1 }), BAD_OFFLOAD, 'in the tag');
   t.is(judge(frame, { csumStart: len - 18 }), NEED.CSUM, 'the last two octets');
   t.is(judge(frame, { csumStart: len - 17 }), BAD_OFFLOAD);
   t.is(judge(frame, { csumStart: 65_535, csumOffset: 65_535 }), BAD_OFFLOAD);
