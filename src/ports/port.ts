@@ -21,10 +21,18 @@ export interface Port {
   readonly fd: number;
   /** Offload work the device takes over: bits of NEED (wire/offload-facts.ts). */
   readonly caps: number;
-  /** Set once the device has failed; the loop then takes the port down and reports it. */
+  /**
+   * Set once the device has failed; the loop then takes the port down and reports it. Frames that the `receive` that set
+   * it has added to the batch are good.
+   */
   readonly fault: PortFault | undefined;
   /** Whether queued copies wait for the device to become writable. */
   readonly wantsWrite: boolean;
+  /**
+   * Whether frames wait inside the port, taken from the device already, so that no readiness event announces them: the
+   * loop calls `receive` again next turn, without sleeping in between.
+   */
+  readonly hasBacklog: boolean;
 
   /** Adds up to RECEIVE_FRAMES_MAX frames to an empty `batch`. The octets stay valid until `release`. */
   receive(batch: Batch): void;

@@ -35,6 +35,11 @@ export class Batch {
   /** Number of the port all frames came from. */
   ingressPort = 0;
   count = 0;
+  /**
+   * Octets in front of each frame's first segment that an egress port may write its own header into. More than 0 also says
+   * that the memory is private: nobody changes a frame between its snapshot and its leaving. 0 for a guest's memory.
+   */
+  headroom = 0;
   readonly memories: Memory[] = [];
   segmentTotal = 0;
 
@@ -81,6 +86,7 @@ export class Batch {
   reset(ingressPort: number): void {
     this.ingressPort = ingressPort;
     this.count = 0;
+    this.headroom = 0;
     this.segmentTotal = 0;
     this.memories.length = 0;
   }

@@ -1,0 +1,17 @@
+// What the ports of one worker share. Everything in here is in use by one port at a time, during one
+// call (transmit) or from receive to release (receiving).
+
+import type { Completer } from './completer.ts';
+import type { Gather } from './gather.ts';
+import type { ReceiveMessages } from './receive-messages.ts';
+import type { ReceivePool } from './receive-pool.ts';
+import type { StreamBuffers } from './stream-buffers.ts';
+
+/** Made once per worker (open-port.ts). */
+export interface PortResources {
+  readonly pool: ReceivePool;
+  readonly messages: ReceiveMessages;
+  readonly gather: Gather;
+  readonly completer: Completer;
+  readonly streamBuffers: StreamBuffers;
+}
