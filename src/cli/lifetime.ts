@@ -1,0 +1,62 @@
+// The life of a process that runs a switch: it ends by a signal, by request, or by a failure, and each
+// way takes everything down in order and within END_MS.
+//
+// A second signal changes nothing: a terminal and whoever started us often both send one, and taking
+// down is bounded anyway. SIGHUP ends us as well; Node would die of it without taking down anything.
+
+import { reportFailure } from './failure.ts';
+
+/** From the first signal to the end of the process at the latest; the promise made to users is 2 s. */
+const END_MS = 1800;
+
+/** How a running thing asks for the end. */
+export interface Ending {
+  /** Everything is well, and over. */
+  request(): void;
+  /** Nothing can go on. */
+  fail(error: Error): void;
+}
+
+/** Something that runs until it is stopped. */
+export interface Running {
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs what `start` starts until it ends, and ends the process: status 0 after a signal or request, else
+ * that of the failure. `start` leaves nothing behind when it fails.
+ */
+export async function runToEnd<R extends Running>(
+  start: (ending: Ending) => Promise<R>,
+  onReady: (running: R) => void,
+): Promise<never> {
+  let isOver = false;
+  let settle: (error: Error | undefined) => void = () => {};
+  const ended = new Promise<Error | undefined>((resolve) => {
+    settle = resolve;
+  });
+  const end = (error?: Error) => {
+    if (isOver) return;
+    isOver = true;
+    setTimeout(() => {
+      console.error(
+        `weft: not everything could be taken down within ${END_MS} ms; interfaces may be left as the switch used them`,
+      );
+      process.exit(1);
+    }, END_MS);
+    settle(error);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end());
+  process.on('uncaughtException', (error) => end(error instanceof Error ? error : new Error(String(error))));
+  let running: R;
+  try {
+    running = await start({ request: () => end(), fail: end });
+  } catch (error) {
+    process.exit(reportFailure(error));
+  }
+  if (!isOver) onReady(running);
+  const error = await ended;
+  const exitCode = error === undefined ? 0 : reportFailure(error);
+  await running.stop();
+  process.exit(exitCode);
+}

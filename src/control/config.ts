@@ -1,0 +1,202 @@
+// What a switch is made from: a YAML file, the command line, or both. Both end in a SwitchConfig; the
+// ports in it are PortSpecs already, read by the one reader of port specifications.
+//
+//   switch: br0
+//   stp: { mode: off }
+//   host: { ifname: br0, address: 192.168.122.1/24 }
+//   uplink: { ifname: eth0 }
+//   settings: { ageing_time_s: 300, group_fwd_mask: 0, fdb_max_learned: 0, fdb_size: 65536 }
+//   ports:
+//     - tap: tap0
+//       isolated: on
+//   guests:
+//     - name: vm1
+//       qemu: [-kernel, vmlinuz]
+//
+// What is wrong is said with file, line and column (yaml-file.ts), and an unknown key with the nearest
+// known one.
+
+import { z } from 'zod';
+import type { SwitchSettings } from '../bridge/command.ts';
+import { type PortSpec, SpecError, specFromObject } from '../ports/spec.ts';
+import { isInterfaceName } from '../sys/ifreq.ts';
+import { parseIp } from '../sys/ip-text.ts';
+import { UsageError } from './errors.ts';
+import { checkSwitchName } from './run-dir.ts';
+import { YamlFile } from './yaml-file.ts';
+
+/** The port through which the host itself is on the switch. */
+export interface HostConfig {
+  ifname: string;
+  /** Address and prefix length. */
+  address?: string;
+}
+
+/** The port that leads outside. */
+export interface UplinkConfig {
+  ifname: string;
+}
+
+/** How a guest's card reaches the switch. */
+export type GuestVia = 'auto' | 'stream' | 'tap';
+
+/** A guest that `weft up` starts. */
+export interface GuestConfig {
+  name: string;
+  /** Name of its port; by default the guest's. */
+  port?: string;
+  mac?: string;
+  model?: string;
+  via?: GuestVia;
+  memory_mb?: number;
+  /** QEMU's arguments, numbers as text. */
+  qemu?: string[];
+}
+
+/** A whole switch. */
+export interface SwitchConfig {
+  name?: string;
+  host?: HostConfig;
+  uplink?: UplinkConfig;
+  ports: PortSpec[];
+  settings: Partial<Omit<SwitchSettings, 'up'>>;
+  fdbSize?: number;
+  guests: GuestConfig[];
+}
+
+const FDB_SIZE_MIN = 64;
+const FDB_SIZE_MAX = 1 << 22;
+const PORTS_MAX = 2047;
+const GUESTS_MAX = 1024;
+
+const ifname = z.string().refine(isInterfaceName, 'an interface name has 1 to 15 octets, no slash, colon or space');
+const address = z.string().refine(isAddressWithPrefix, 'write an address with its prefix length, such as 192.168.122.1/24');
+const switchName = z.string().superRefine((name, context) => {
+  try {
+    checkSwitchName(name);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+  }
+});
+
+const fileSchema = z.strictObject({
+  switch: switchName.exactOptional(),
+  stp: z.strictObject({ mode: z.string() }).exactOptional(),
+  host: z.strictObject({ ifname, address: address.exactOptional() }).exactOptional(),
+  uplink: z.strictObject({ ifname }).exactOptional(),
+  settings: z
+    .strictObject({
+      ageing_time_s: z.int().min(0).max(1_000_000).exactOptional(),
+      group_fwd_mask: z
+        .int()
+        .min(0)
+        .max(0xffff)
+        .refine(
+          (mask) => (mask & 7) === 0,
+          'bits 0 (STP), 1 (PAUSE) and 2 (LACP) cannot be set for a switch; a port may have bits 0 and 2',
+        )
+        .exactOptional(),
+      fdb_max_learned: z.int().min(0).max(0xffffffff).exactOptional(),
+      fdb_size: z.int().min(FDB_SIZE_MIN).max(FDB_SIZE_MAX).exactOptional(),
+    })
+    .exactOptional(),
+  ports: z.array(z.record(z.string(), z.unknown())).max(PORTS_MAX).exactOptional(),
+  guests: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/, "use letters, digits, '.', '_' and '-', 32 at the most"),
+        port: z.string().exactOptional(),
+        mac: z.string().exactOptional(),
+        model: z.string().exactOptional(),
+        via: z.enum(['auto', 'stream', 'tap']).exactOptional(),
+        memory_mb: z.int().min(16).exactOptional(),
+        qemu: z.array(z.union([z.string(), z.number()]).transform(String)).exactOptional(),
+      }),
+    )
+    .max(GUESTS_MAX)
+    .exactOptional(),
+});
+
+/** Reads a configuration file. Throws ConfigError. */
+export function readConfigFile(path: string): SwitchConfig {
+  return configOf(YamlFile.read(path));
+}
+
+/** Reads a configuration from text; `path` is for messages. Throws ConfigError. */
+export function parseConfig(text: string, path: string): SwitchConfig {
+  return configOf(YamlFile.parse(text, path));
+}
+
+function configOf(file: YamlFile): SwitchConfig {
+  const { switch: name, stp, host, uplink, settings: all = {}, ports = [], guests = [] } = file.check(fileSchema);
+  if (stp !== undefined) {
+    const complaint = stpComplaint(stp.mode);
+    if (complaint !== undefined) file.fail(['stp', 'mode'], complaint);
+  }
+  const { fdb_size: fdbSize, ...settings } = all;
+  return {
+    ...(name !== undefined && { name }),
+    ...(host !== undefined && { host }),
+    ...(uplink !== undefined && { uplink }),
+    ports: ports.map((entry, i) => portOf(file, entry, i)),
+    settings,
+    ...(fdbSize !== undefined && { fdbSize }),
+    guests,
+  };
+}
+
+function portOf(file: YamlFile, entry: Record<string, unknown>, i: number): PortSpec {
+  try {
+    return specFromObject(entry);
+  } catch (error) {
+    if (!(error instanceof SpecError)) throw error;
+    return file.fail(error.key === undefined ? ['ports', i] : ['ports', i, error.key], error.message, 'key');
+  }
+}
+
+/** Why a spanning tree mode cannot be had, as a sentence; undefined for `off`. */
+export function stpComplaint(mode: string): string | undefined {
+  if (mode === 'off') return undefined;
+  if (mode === 'stp' || mode === 'rstp')
+    return `spanning tree (${mode}) is not there yet; use off, and let no cable or port make a loop`;
+  return `'${mode}' is no spanning tree mode; it is off, stp or rstp`;
+}
+
+/** Reads `IFNAME[,ADDR/LEN]` of `--host`. Throws UsageError. */
+export function parseHostOption(text: string): HostConfig {
+  const [name = '', addressText, ...rest] = text.split(',');
+  if (!isInterfaceName(name) || rest.length > 0) {
+    throw new UsageError(`--host ${text}: write IFNAME or IFNAME,ADDRESS/LENGTH, such as br0,192.168.122.1/24`);
+  }
+  if (addressText === undefined) return { ifname: name };
+  if (!isAddressWithPrefix(addressText)) {
+    throw new UsageError(`--host ${text}: '${addressText}' is not an address with its prefix length, such as 192.168.122.1/24`);
+  }
+  return { ifname: name, address: addressText };
+}
+
+/** Reads `IFNAME` of `--uplink`. Throws UsageError. */
+export function parseUplinkOption(text: string): UplinkConfig {
+  const [name = '', ...rest] = text.split(',');
+  if (rest[0] === 'takeover') {
+    throw new UsageError(
+      `--uplink ${text}: takeover is not there yet; without it the interface is shared with the host where the host uses it`,
+    );
+  }
+  if (!isInterfaceName(name) || rest.length > 0)
+    throw new UsageError(`--uplink ${text}: write the name of an interface, such as eth0`);
+  return { ifname: name };
+}
+
+/** Reads a size for the FDB. Throws UsageError. */
+export function parseFdbSize(text: string): number {
+  const size = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (size >= FDB_SIZE_MIN && size <= FDB_SIZE_MAX) return size;
+  throw new UsageError(`--fdb-size ${text}: it must be a number from ${FDB_SIZE_MIN} to ${FDB_SIZE_MAX}`);
+}
+
+function isAddressWithPrefix(text: string): boolean {
+  const match = /^([^/]+)\/(\d{1,3})$/.exec(text);
+  const octets = match?.[1] === undefined ? undefined : parseIp(match[1]);
+  return octets !== undefined && Number(match?.[2]) <= octets.length * 8;
+}

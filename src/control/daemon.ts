@@ -1,0 +1,129 @@
+// A switch with everything around it: its name, its ports, its control socket. `weft run` is one such
+// process, and whatever else starts a switch does it through here.
+//
+// Order matters. The name is locked first, so that a second switch of that name disturbs nothing; the
+// control socket comes last, so that whoever reaches it finds all ports. If anything fails on the way,
+// what was done is undone.
+
+import { Switch } from '../loop/switch.ts';
+import type { PortSpec } from '../ports/spec.ts';
+import type { HostConfig, SwitchConfig, UplinkConfig } from './config.ts';
+import { messageOf } from './errors.ts';
+import { hostMac, machineId } from './identity.ts';
+import type { SwitchSetup } from './json.ts';
+import type { Log } from './log.ts';
+import { makeRunDir, socketPathOf } from './run-dir.ts';
+import { ControlServer } from './server.ts';
+import { lockSwitchName } from './switch-lock.ts';
+import { decideUplink } from './uplink.ts';
+
+/** A switch to start: a configuration with a name. */
+export type DaemonConfig = SwitchConfig & { name: string };
+
+/** What a daemon is started with besides. */
+export interface DaemonOptions {
+  runDir: string;
+  log: Log;
+  /** A client of the control socket asked the switch to end. */
+  onStopRequest: () => void;
+  /** The forwarding thread ended by itself; the process should end too. */
+  onFailure: (error: Error) => void;
+}
+
+/** A running switch and how to end it. */
+export interface Daemon {
+  readonly switch: Switch;
+  readonly socketPath: string;
+  readonly setup: SwitchSetup;
+  /** Ends everything and leaves nothing behind; safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** Starts a switch. Rejects with a sentence (UsageError, ControlError, DeviceError, …), and nothing left behind. */
+export async function startDaemon(config: DaemonConfig, options: DaemonOptions): Promise<Daemon> {
+  const { runDir, log } = options;
+  const socketPath = socketPathOf(runDir, config.name);
+  makeRunDir(runDir);
+  const undo: (() => Promise<void> | void)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= undoAll(undo, log);
+    return stopping;
+  };
+  try {
+    const lock = lockSwitchName(runDir, config.name);
+    undo.push(() => lock.release());
+    const sw = await Switch.start({
+      name: config.name,
+      runDir,
+      settings: config.settings,
+      ...(config.fdbSize !== undefined && { fdbSize: config.fdbSize }),
+      log: (level, message) => log.write(level, message),
+      onFailure: options.onFailure,
+    });
+    undo.push(() => sw.stop());
+    const setup: SwitchSetup = { host: null, uplink: null };
+    for (const spec of portsOf(config, setup, log)) await sw.addPort(spec);
+    const context = { switch: sw, setup, onStop: options.onStopRequest };
+    const server = await ControlServer.listen(socketPath, context, (level, message) => log.write(level, message));
+    undo.push(() => server.close());
+    return { switch: sw, socketPath, setup, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function undoAll(undo: (() => Promise<void> | void)[], log: Log): Promise<void> {
+  for (const step of undo.reverse()) {
+    try {
+      await step();
+    } catch (error) {
+      log.write('error', messageOf(error));
+    }
+  }
+}
+
+/** Every port of the configuration: the host's, the uplink, then the others. Notes in `setup` how the first two are used. */
+function portsOf(config: DaemonConfig, setup: SwitchSetup, log: Log): PortSpec[] {
+  const ports = [...config.ports];
+  if (config.uplink !== undefined) {
+    const { mode, why } = decideUplink(config.uplink.ifname);
+    setup.uplink = { ifname: config.uplink.ifname, mode };
+    log.write('info', uplinkSentence(config.uplink, mode === 'shared', why, config.host));
+    ports.unshift(uplinkSpec(config.uplink, mode === 'shared'));
+  }
+  if (config.host !== undefined) {
+    setup.host = { ifname: config.host.ifname, address: config.host.address ?? null };
+    ports.unshift(hostSpec(config.host, config.name));
+  }
+  return ports;
+}
+
+/** The host's own port: a tap whose address nobody on the switch can take, and which stays the same. */
+export function hostSpec(host: HostConfig, switchName: string): PortSpec {
+  const { ifname, address } = host;
+  const mac = hostMac(switchName, machineId());
+  return {
+    kind: 'tap',
+    target: ifname,
+    name: ifname,
+    role: 'host',
+    mac,
+    ...(address !== undefined && { address }),
+    settings: {},
+  };
+}
+
+function uplinkSpec(uplink: UplinkConfig, shared: boolean): PortSpec {
+  return { kind: 'netdev', target: uplink.ifname, name: uplink.ifname, role: 'uplink', shared, settings: {} };
+}
+
+function uplinkSentence(uplink: UplinkConfig, shared: boolean, why: string, host: HostConfig | undefined): string {
+  if (!shared) return `uplink ${uplink.ifname} is the switch's alone: ${why}`;
+  const between =
+    host === undefined
+      ? 'guests and host do not reach each other; a host port (--host) would let them'
+      : `guests and host reach each other through the host port ${host.ifname} only`;
+  return `uplink ${uplink.ifname} is shared with the host: ${why}; ${between}`;
+}

@@ -1,0 +1,41 @@
+// How an uplink may be used without taking the host's network away. An interface that the host itself
+// lives on is shared: a packet socket carries the guests' frames, and the host's stack keeps it. An
+// interface the host has no use for is the switch's alone.
+
+import { readdirSync } from 'node:fs';
+import { findLink } from '../sys/rtnetlink.ts';
+import { listAddresses } from '../sys/rtnetlink-address.ts';
+import type { UplinkMode } from './json.ts';
+
+/** Which way an uplink is used, and why in words. */
+export interface UplinkDecision {
+  mode: UplinkMode;
+  why: string;
+}
+
+/**
+ * Decides for the interface `ifname`. One that is not there yet counts as shared, which harms nobody
+ * when it comes. Throws SysError.
+ */
+export function decideUplink(ifname: string): UplinkDecision {
+  const link = findLink(ifname);
+  if (link === undefined) return { mode: 'shared', why: 'it is not there yet' };
+  // Every interface that is up has a link-local IPv6 address; nobody reaches a host by that alone.
+  const address = listAddresses(link.ifindex).find(({ family, scope }) => family === 'ipv4' || scope !== 'link');
+  if (address !== undefined)
+    return { mode: 'shared', why: `the host has the address ${address.address}/${address.prefixLen} on it` };
+  const upper = upperOf(ifname);
+  if (upper !== undefined) return { mode: 'shared', why: `the host has the interface ${upper} on top of it` };
+  return { mode: 'exclusive', why: 'the host has no address on it' };
+}
+
+/** An interface stacked on `ifname` (a VLAN, a macvlan, a bond it is part of); /sys shows it as a link upper_NAME. */
+function upperOf(ifname: string): string | undefined {
+  try {
+    return readdirSync(`/sys/class/net/${ifname}`)
+      .find((entry) => entry.startsWith('upper_'))
+      ?.slice('upper_'.length);
+  } catch {
+    return undefined;
+  }
+}
