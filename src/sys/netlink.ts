@@ -202,6 +202,7 @@ function receiveAnswer(fd: number, what: string, sequence: number): { messages: 
 
 /** An error with the kernel's own sentence, where it sent one. */
 function requestError(what: string, error: number, message: RawMessage): SysError {
+  if (error === -ERRNO.EPERM) return new SysError(`cannot ${what}: this needs root (CAP_NET_ADMIN)`, error);
   if (message.type === NLMSG_ERROR && (message.flags & NLM_F_ACK_TLVS) !== 0) {
     const capped = (message.flags & NLM_F_CAPPED) !== 0;
     const quoted = capped ? HEADER_SIZE : align4(message.body.readUInt32LE(ERROR_SIZE));

@@ -156,17 +156,20 @@ export function isTapInOwnNetns(fd: number): boolean {
   }
 }
 
+const NO_DRIVER = 'there is no /dev/net/tun; load the driver with `modprobe tun`';
+const OPEN_ADVICE: ReadonlyMap<number, string> = new Map([
+  [ERRNO.ENOENT, NO_DRIVER],
+  [ERRNO.ENODEV, NO_DRIVER],
+  [ERRNO.ENXIO, NO_DRIVER],
+  [ERRNO.EACCES, 'this needs root, or the right to read and write /dev/net/tun'],
+]);
+
 function openTunDevice(): number {
   try {
     return openFd('/dev/net/tun', O_RDWR | O_NONBLOCK);
   } catch (error) {
-    if (
-      error instanceof SysError &&
-      (error.errno === ERRNO.ENOENT || error.errno === ERRNO.ENODEV || error.errno === ERRNO.ENXIO)
-    ) {
-      throw new SysError('cannot make taps: there is no /dev/net/tun; load the driver with `modprobe tun`', error.errno);
-    }
-    throw error;
+    const advice = error instanceof SysError ? OPEN_ADVICE.get(error.errno) : undefined;
+    throw advice === undefined ? error : new SysError(`cannot make taps: ${advice}`, (error as SysError).errno);
   }
 }
 

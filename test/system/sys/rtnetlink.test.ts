@@ -16,7 +16,7 @@ import {
   setLink,
 } from '../../../src/sys/rtnetlink.ts';
 import { addAddress, deleteAddress, listAddresses, listRoutes } from '../../../src/sys/rtnetlink-address.ts';
-import { addNetns, addVeth, ip, until } from '../../support/netns.ts';
+import { addNetns, addVeth, ip, run, until } from '../../support/netns.ts';
 
 t.test('links are read as ip shows them', async (t) => {
   const ns = addNetns();
@@ -68,6 +68,12 @@ t.test('a link is changed', async (t) => {
   });
   t.throws(() => setLink(4711, { up: true }), { code: 'ENODEV' });
   t.throws(() => deleteLink(1), { code: 'EOPNOTSUPP' });
+  const module = new URL('../../../src/sys/rtnetlink.js', import.meta.url).href;
+  const source = `import('${module}').then((m) => { try { m.setLink(1, { up: true }) } catch (e) { console.log(e.message) } })`;
+  t.equal(
+    run('unshare', '--user', process.execPath, '-e', source),
+    'cannot change interface 1: this needs root (CAP_NET_ADMIN)\n',
+  );
   deleteLink(ifindex);
 });
 

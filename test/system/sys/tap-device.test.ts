@@ -20,7 +20,7 @@ import {
   TUN_F_TSO6,
   tapInfo,
 } from '../../../src/sys/tap-device.ts';
-import { addNetns, ip, until } from '../../support/netns.ts';
+import { addNetns, ip, run, until } from '../../support/netns.ts';
 
 t.test('a tap is made, carries frames behind a 12-octet header, and goes with its descriptor', async (t) => {
   const tap = openTap('t0');
@@ -81,6 +81,9 @@ t.test('what cannot be opened is refused with a sentence', async (t) => {
     t.throws(() => openTap(name), { code: 'EINVAL', message: /cannot be an interface's name/ });
   }
   t.equal(tapInfo(1), undefined);
+  run('mount', '-t', 'tmpfs', 'tmpfs', '/dev/net');
+  t.throws(() => openTap('t9'), { code: 'ENOENT', message: /^cannot make taps: there is no \/dev\/net\/tun; load the driver/ });
+  run('umount', '/dev/net');
 });
 
 t.test('the holder of a tap in another process is named', async (t) => {
