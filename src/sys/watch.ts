@@ -1,7 +1,11 @@
 // Waiting for a descriptor on a thread that runs Node's event loop, which is the main thread; the
-// worker waits in epoll.ts. It is libuv's poll by way of koffi, with two faults of koffi kept away
-// from callers: a descriptor that cannot be polled aborts the process, so it is tried in an epoll
-// instance first; and a handle that nobody refers to is stopped by the garbage collector.
+// worker waits in epoll.ts. It is libuv's poll by way of koffi, with three faults of koffi kept away
+// from callers:
+//
+// - A descriptor that cannot be polled aborts the process: it is tried in an epoll instance first.
+// - A handle that nobody refers to is stopped by the garbage collector: they are kept in a table.
+// - A call from koffi runs no promises, and what it throws may be lost: callers are called from an
+//   immediate, which Node runs in the same turn of its loop, before it polls again.
 
 import { Arena } from './arena.ts';
 import { EPOLLIN, Epoll } from './epoll.ts';
@@ -23,16 +27,23 @@ let probe: Epoll | undefined;
 export function watchReadable(fd: number, callback: (failed: boolean) => void): () => void {
   if (watched.has(fd)) throw new SysError(`descriptor ${fd} is watched already`, ERRNO.EEXIST);
   assertPollable(fd);
+  const isWatched = () => watched.get(fd) === handle;
   const onPoll = (status: number) => {
-    callback(status < 0);
-    // libuv ends a watch that reported an error, also one that was over once it was read (ENOBUFS on netlink).
-    if (status < 0 && watched.get(fd) === handle) handle.start({ readable: true }, onPoll);
+    setImmediate(() => {
+      if (!isWatched()) return;
+      try {
+        callback(status < 0);
+      } finally {
+        // libuv ends a watch that reported an error, also one that was over once it was read (ENOBUFS on netlink).
+        if (status < 0 && isWatched()) handle.start({ readable: true }, onPoll);
+      }
+    });
   };
   const handle = pollReadable(fd, onPoll);
   handle.unref();
   watched.set(fd, handle);
   return () => {
-    if (watched.get(fd) !== handle) return;
+    if (!isWatched()) return;
     watched.delete(fd);
     handle.close();
   };

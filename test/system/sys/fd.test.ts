@@ -1,7 +1,7 @@
 // epoll, eventfd, descriptors and the event loop's watch, against the real kernel.
 
 import '../../support/sandbox.ts';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { Arena } from '../../../src/sys/arena.ts';
@@ -187,4 +187,32 @@ t.test('a watch survives its own callback stopping it', async (t) => {
   await until('the call', () => calls === 1);
   closeFd(fd);
   t.equal(calls, 1);
+});
+
+t.test('a watch’s callback may use promises, and what it throws ends the process as anywhere else', async (t) => {
+  const script = '/run/tmp/throws.mjs';
+  const module = (name: string) => new URL(`../../../src/sys/${name}.js`, import.meta.url).href;
+  writeFileSync(
+    script,
+    `import { clearEventFd, createEventFd, signalEventFd } from '${module('event-fd')}';
+    import { watchReadable } from '${module('watch')}';
+    const fd = createEventFd();
+    let calls = 0;
+    process.on('uncaughtException', (error) => {
+      console.log(error.message);
+      if (calls < 3) signalEventFd(fd); else setImmediate(() => process.exit(0));
+    });
+    watchReadable(fd, () => {
+      clearEventFd(fd);
+      calls++;
+      Promise.resolve().then(() => console.log('promise ' + calls));
+      throw new Error('thrown ' + calls);
+    });
+    signalEventFd(fd);
+    setInterval(() => {}, 100_000);`,
+  );
+  t.same(run(process.execPath, script).trim().split('\n').sort(), [
+    ...['promise 1', 'promise 2', 'promise 3'],
+    ...['thrown 1', 'thrown 2', 'thrown 3'],
+  ]);
 });
