@@ -117,6 +117,12 @@ export class Log {
   }
 }
 
+/** What the running program wrote last, fit for one line of a terminal. */
+function lastWords(log) {
+  const [line = ''] = log.tail(1);
+  return line.startsWith('== ') ? '' : line.replaceAll(/[^\x20-\x7e]/g, ' ').trim();
+}
+
 /**
  * Runs a program with its output in `log`, saying `what` before ("installing …") and how long it took after.
  * Throws ToolError with the log's tail when it fails, unless `mayFail`; resolves to whether it succeeded.
