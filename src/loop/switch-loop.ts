@@ -4,7 +4,8 @@
 // One turn serves each ready port once, with one batch of bounded size, so that nobody waits for a
 // busy port and a slow one costs nothing: what it does not take is queued within bounds or dropped
 // and counted. Readiness is level-triggered, so what is left over is ready again next turn; epoll
-// hands ready descriptors out in rotation.
+// hands ready descriptors out in rotation. A port that has taken more from its device than one batch
+// holds is served again next turn without an event, and the loop does not sleep before that.
 //
 // A port whose device fails is taken out at once: no more events, link down, addresses flushed. Main
 // is told, and later asks to detach it, which gives the descriptor back.
@@ -39,6 +40,10 @@ export class SwitchLoop {
   /** Ports whose device failed, until main detaches them. */
   readonly #failed: (Port | undefined)[] = [];
   readonly #waitsForRoom: boolean[] = [];
+  /** Numbers of the ports that hold received frames, in no order. */
+  readonly #backlogged: number[] = [];
+  /** Turn in which each port received last. */
+  readonly #receivedTurn: number[] = [];
   readonly #batch = new Batch();
   readonly #result = new TransmitResult();
   #nextTick: number;
@@ -57,7 +62,8 @@ export class SwitchLoop {
   /** Waits until something is ready, at most until the next tick, and serves it; whether the wake descriptor was signalled. */
   turn(): boolean {
     const before = nowMs();
-    const ready = this.#epoll.wait(Math.max(0, Math.min(TICK_MS, Math.ceil(this.#nextTick - before))));
+    const sleepMs = this.#backlogged.length > 0 ? 0 : Math.max(0, Math.min(TICK_MS, Math.ceil(this.#nextTick - before)));
+    const ready = this.#epoll.wait(sleepMs);
     const now = nowMs();
     let isWoken = false;
     this.#turns++;
@@ -66,6 +72,11 @@ export class SwitchLoop {
       const portNo = this.#epoll.tag(k);
       if (portNo === WAKE_TAG) isWoken = true;
       else this.serve(portNo, this.#epoll.events(k), now);
+    }
+    // Downwards, because a port whose backlog is served leaves the list.
+    for (let k = this.#backlogged.length - 1; k >= 0; k--) {
+      const portNo = this.#backlogged[k] as number;
+      if (this.#receivedTurn[portNo] !== this.#turns) this.serve(portNo, EPOLLIN, now);
     }
     if (now >= this.#nextTick) {
       this.bridge.tick(now);
@@ -82,6 +93,7 @@ export class SwitchLoop {
     if (port === undefined) return;
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) !== 0) {
       const batch = this.#batch;
+      this.#receivedTurn[portNo] = this.#turns;
       batch.reset(portNo);
       port.receive(batch);
       if (batch.count > 0) {
@@ -110,6 +122,7 @@ export class SwitchLoop {
     }
     this.#ports[portNo] = port;
     this.#waitsForRoom[portNo] = false;
+    this.#receivedTurn[portNo] = 0;
   }
 
   /** Lets go of the descriptor of port `portNo`; what it had queued is dropped and counted. */
@@ -118,6 +131,7 @@ export class SwitchLoop {
     if (port !== undefined) {
       if (port.fd >= 0) this.#epoll.remove(port.fd);
       this.#ports[portNo] = undefined;
+      this.#noteBacklog(portNo, false);
       this.#closePort(port);
     }
     this.#failed[portNo] = undefined;
@@ -145,21 +159,33 @@ export class SwitchLoop {
     }
   }
 
-  /** After a port did something: take it out if its device failed, wait for room if it queued. */
+  /** After a port did something: take it out if its device failed, wait for room if it queued, come back if frames are left in it. */
   #settle(port: Port): void {
     const { portNo, fault } = port;
     if (fault !== undefined) {
       if (port.fd >= 0) this.#epoll.remove(port.fd);
       this.#ports[portNo] = undefined;
       this.#failed[portNo] = port;
+      this.#noteBacklog(portNo, false);
       this.#closePort(port);
       this.bridge.apply({ type: 'port_link', portNo, up: false }, nowMs());
       this.#onFault(portNo, fault);
       return;
     }
+    this.#noteBacklog(portNo, port.hasBacklog);
     if (port.wantsWrite !== this.#waitsForRoom[portNo] && port.fd >= 0) {
       this.#waitsForRoom[portNo] = port.wantsWrite;
       this.#epoll.modify(port.fd, portNo, port.wantsWrite ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    }
+  }
+
+  #noteBacklog(portNo: number, hasBacklog: boolean): void {
+    if (!hasBacklog && this.#backlogged.length === 0) return;
+    const k = this.#backlogged.indexOf(portNo);
+    if (hasBacklog && k < 0) this.#backlogged.push(portNo);
+    else if (!hasBacklog && k >= 0) {
+      this.#backlogged[k] = this.#backlogged[this.#backlogged.length - 1] as number;
+      this.#backlogged.pop();
     }
   }
 
