@@ -133,13 +133,7 @@ export async function runLogged(what, program, args, { log, mayFail = false, ...
   const fd = log.open(`${program} ${args.join(' ')}`);
   let nextSign = start + LIFE_SIGN_MS;
   const timer = setInterval(() => {
-    if (process.stdout.isTTY)
-      status(
-        `${secondsSince(start)}  ${log
-          .tail(1)[0]
-          .replaceAll(/[^\x20-\x7e]/g, ' ')
-          .trim()}`,
-      );
+    if (process.stdout.isTTY) status(`${secondsSince(start)}  ${lastWords(log)}`);
     else if (Date.now() >= nextSign) {
       nextSign += LIFE_SIGN_MS;
       say(`  still ${what} (${secondsSince(start)})`);
