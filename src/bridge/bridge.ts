@@ -10,13 +10,15 @@
 //   save() / restore()      the whole state as plain data
 //   snapshot(), fdbEntries() what users see
 //
-// Times are milliseconds of any clock that does not go back.
+// Times are milliseconds of a clock that does not go back and started less than 8 years ago: the
+// monotonic clock in production, a virtual one in simulation, never the time of day.
 
 import { assert } from '../lib/assert.ts';
 import type { Batch } from '../relay/batch.ts';
 import { DROP_BASE, DROP_COUNT, DROP_REASONS } from '../relay/drop-reason.ts';
 import type { EgressLists, TransmitResult } from '../relay/egress.ts';
-import { FDB_FLAG, Fdb, type FdbState, STAMPS_PER_S } from '../relay/fdb.ts';
+import { FDB_FLAG, Fdb, STAMPS_PER_S } from '../relay/fdb.ts';
+import type { FdbState } from '../relay/fdb-state.ts';
 import { AGEING_TIME_DEFAULT_S, FDB_SIZE_DEFAULT, PORT_NO_MAX } from '../relay/limits.ts';
 import { PORT_FLAGS_DEFAULT, type PortRecord } from '../relay/port-table.ts';
 import { Relay } from '../relay/relay.ts';
@@ -60,8 +62,10 @@ export const SWITCH_SETTINGS_DEFAULT: Readonly<SwitchSettings> = {
 
 const MTU_DEFAULT = 1500;
 const MTU_MAX = 65_535;
-/** Entries collected by one tick at the most: 1/4 M a second. */
-const AGE_BUDGET = 262_144;
+/** Stamps of the FDB are 32 bits wide. */
+const STAMP_END = 2 ** 32;
+/** Entries collected by one tick at the most: a few milliseconds of work, and a full table of the largest size in 32 ticks. */
+const AGE_BUDGET = 32_768;
 /** BPDUs (bit 0) pass a bridge whose spanning tree is off, as in the kernel. */
 const GROUP_BPDU = 1;
 
@@ -256,13 +260,21 @@ export class Bridge {
       throw new CommandError(`${this.name} already has a port named ${command.name}; give the new one another name (name=…)`);
     }
     const portNo = command.portNo ?? ports.freeNumber();
-    if (portNo === 0) throw new CommandError(`${this.name} has all ${PORT_NO_MAX} ports a switch can have`);
+    if (command.portNo === undefined && portNo === 0) {
+      throw new CommandError(`${this.name} has all ${PORT_NO_MAX} ports a switch can have; remove one first`);
+    }
     if (!Number.isInteger(portNo) || portNo < 1 || portNo > PORT_NO_MAX) {
       throw new CommandError(`port number ${portNo} is outside 1..${PORT_NO_MAX}`);
     }
     const holder = this.#identities.get(portNo);
     if (holder !== undefined) throw new CommandError(`port number ${portNo} is taken by ${holder.name}`);
-    const record: PortRecord = { up: false, state: 'forwarding', flags: { ...PORT_FLAGS_DEFAULT }, mtu: MTU_DEFAULT, groupFwdMask: 0 };
+    const record: PortRecord = {
+      up: false,
+      state: 'forwarding',
+      flags: { ...PORT_FLAGS_DEFAULT },
+      mtu: MTU_DEFAULT,
+      groupFwdMask: 0,
+    };
     const configured = withSettings(record, command.settings ?? {});
     this.#identities.set(portNo, { name: command.name, kind: command.kind, target: command.target });
     counters.clear(portNo);
@@ -282,8 +294,11 @@ export class Bridge {
     checkRange('group_fwd_mask', next.group_fwd_mask, 0, 0xffff);
     checkRange('fdb_max_learned', next.fdb_max_learned, 0, 2 ** 32 - 1);
     if ((next.group_fwd_mask & 7) !== 0) {
-      throw new CommandError('group_fwd_mask of a switch cannot hold bits 0 (STP), 1 (PAUSE) and 2 (LACP); a port may have bits 0 and 2');
+      throw new CommandError(
+        'group_fwd_mask of a switch cannot hold bits 0 (STP), 1 (PAUSE) and 2 (LACP); a port may have bits 0 and 2',
+      );
     }
+    if (this.#settings.up && !next.up) this.#relay.fdb.flushAll();
     this.#settings = next;
     this.#relay.fdb.ageingS = next.ageing_time_s;
     this.#relay.fdb.maxLearned = next.fdb_max_learned;
@@ -340,7 +355,9 @@ export class Bridge {
 
 /** Time in ms as the FDB counts it. */
 function stampOf(ms: number): number {
-  return Math.floor((ms * STAMPS_PER_S) / 1000);
+  const stamp = Math.floor((ms * STAMPS_PER_S) / 1000);
+  assert(stamp >= 0 && stamp < STAMP_END, 'the time of a bridge comes from a clock that started less than 8 years ago');
+  return stamp;
 }
 
 function keyHi(hi: number, fid: number): number {
@@ -358,12 +375,18 @@ function individual(text: string): { hi: number; lo: number } {
 
 function withSettings(record: PortRecord, settings: Partial<PortSettings>): PortRecord {
   const { mtu = record.mtu, group_fwd_mask: mask = record.groupFwdMask, ...flags } = settings;
+  for (const [name, value] of Object.entries(flags)) {
+    if (!(name in PORT_FLAGS_DEFAULT)) throw new CommandError(`a port has no setting named ${name}`);
+    if (typeof value !== 'boolean') throw new CommandError(`${name} is ${value}; it must be true or false`);
+  }
   checkRange('mtu', mtu, 68, MTU_MAX);
   checkRange('group_fwd_mask', mask, 0, 0xffff);
-  if ((mask & 2) !== 0) throw new CommandError('group_fwd_mask cannot hold bit 1: PAUSE frames (01-80-C2-00-00-01) are never relayed');
+  if ((mask & 2) !== 0)
+    throw new CommandError('group_fwd_mask cannot hold bit 1: PAUSE frames (01-80-C2-00-00-01) are never relayed');
   return { ...record, mtu, groupFwdMask: mask, flags: { ...record.flags, ...flags } };
 }
 
 function checkRange(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) throw new CommandError(`${name} is ${value}; it must be ${min} to ${max}`);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new CommandError(`${name} is ${value}; it must be ${min} to ${max}`);
 }

@@ -18,7 +18,7 @@ export interface SwitchSettings {
   group_fwd_mask: number;
   /** Learned addresses allowed; 0 = as many as the table holds. */
   fdb_max_learned: number;
-  /** Whether the switch relays at all (`ip link set br0 up|down`). */
+  /** Whether the switch relays at all (`ip link set br0 up|down`). Going down forgets what was learned, as in the kernel. */
   up: boolean;
 }
 

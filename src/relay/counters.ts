@@ -47,7 +47,17 @@ export class Counters {
   readonly #lastMs = new Float64Array(SIZE * DROP_COUNT);
 
   /** Counts a drop of `reason` on `port` and keeps the frame's header. */
-  drop(port: number, reason: number, dstHi: number, dstLo: number, srcHi: number, srcLo: number, etherType: number, len: number, ms: number): void {
+  drop(
+    port: number,
+    reason: number,
+    dstHi: number,
+    dstLo: number,
+    srcHi: number,
+    srcLo: number,
+    etherType: number,
+    len: number,
+    ms: number,
+  ): void {
     const at = port * DROP_COUNT + reason - DROP_BASE;
     this.drops[at] = (this.drops[at] as number) + 1;
     const word = at * LAST_WORDS;

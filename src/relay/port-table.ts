@@ -64,7 +64,6 @@ export class PortTable {
   readonly forwards = new Uint8Array(SIZE);
   /** Whether the port exists and is up (1). */
   readonly ups = new Uint8Array(SIZE);
-  readonly isolated = new Uint8Array(SIZE);
   /** Longest frame the port sends, a first tag not counted. */
   readonly lenMax = new Uint32Array(SIZE);
   /** Reserved groups forwarded from this port: its own mask and the switch's. */
@@ -123,7 +122,7 @@ export class PortTable {
 
   #recompute(): void {
     this.top = 0;
-    for (const array of [this.learns, this.forwards, this.ups, this.isolated, this.groupMasks, this.allowed, this.floodSets]) array.fill(0);
+    for (const array of [this.learns, this.forwards, this.ups, this.groupMasks, this.allowed, this.floodSets]) array.fill(0);
     const forwarding = new Uint32Array(PORT_WORDS);
     const isolated = new Uint32Array(PORT_WORDS);
     for (const [port, { up, state, flags, mtu, groupFwdMask }] of this.#records) {
@@ -132,7 +131,6 @@ export class PortTable {
       if (port > this.top) this.top = port;
       this.lenMax[port] = mtu + 18;
       this.groupMasks[port] = groupFwdMask | this.#switchGroupMask;
-      this.isolated[port] = flags.isolated ? 1 : 0;
       if (flags.isolated) isolated[word] = (isolated[word] as number) | bit;
       if (flags.flood) this.#addFlood(FLOOD.UNKNOWN, word, bit);
       if (flags.mcast_flood) this.#addFlood(FLOOD.MULTICAST, word, bit);
@@ -150,9 +148,9 @@ export class PortTable {
       for (let w = 0; w < PORT_WORDS; w++) {
         this.allowed[row + w] = (forwarding[w] as number) & (flags.isolated ? ~(isolated[w] as number) : ~0);
       }
+      if (flags.hairpin) continue;
       const own = row + (port >>> 5);
-      const bit = 1 << (port & 31);
-      this.allowed[own] = flags.hairpin ? (this.allowed[own] as number) | bit : (this.allowed[own] as number) & ~bit;
+      this.allowed[own] = (this.allowed[own] as number) & ~(1 << (port & 31));
     }
   }
 

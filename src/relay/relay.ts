@@ -8,11 +8,11 @@
 // Order of judgement, the kernel bridge's: fit to be a frame at all; port up; source learned;
 // reserved group; port forwarding; look-up; egress mask; at last, per copy, the egress MTU.
 
-import { type Batch, BATCH_FRAMES_MAX } from './batch.ts';
+import { BATCH_FRAMES_MAX, type Batch } from './batch.ts';
 import { Counters } from './counters.ts';
 import { DROP } from './drop-reason.ts';
 import { EgressLists } from './egress.ts';
-import { Fdb } from './fdb.ts';
+import type { Fdb } from './fdb.ts';
 import { PORT_NO_MAX, PORT_WORDS } from './limits.ts';
 import { FLOOD, PortTable } from './port-table.ts';
 import { snapshotHeaders } from './snapshot.ts';

@@ -94,7 +94,7 @@ function judgeFacts(batch: Batch, i: number, view: DataView, at: number, headLen
   }
   const need = judged & 0xff;
   batch.need[i] = need;
-  if (need !== 0) batch.csumStart[i] = (batch.csumStart[i] as number) - headerLen;
+  if ((need & NEED.CSUM) !== 0) batch.csumStart[i] = (batch.csumStart[i] as number) - headerLen;
   if ((need & SUPER_SEGMENT) !== 0) {
     const segmented = headerLen + stripped + (judged >>> 8) + (batch.gsoSize[i] as number);
     if (segmented < (batch.len[i] as number)) batch.segmentedLen[i] = segmented;

@@ -23,7 +23,15 @@ export const KIND = {
 } as const;
 
 /** Names of the traffic kinds, by number. */
-export const KIND_NAMES = ['undecided', 'known_unicast', 'unknown_unicast', 'multicast', 'broadcast', 'reserved', 'consumed'] as const;
+export const KIND_NAMES = [
+  'undecided',
+  'known_unicast',
+  'unknown_unicast',
+  'multicast',
+  'broadcast',
+  'reserved',
+  'consumed',
+] as const;
 
 /** What happened to the source address in the FDB. */
 export const FDB_ACTION = {
@@ -72,5 +80,7 @@ export function isDropped(verdict: number): boolean {
 /** The outcome as users see it: `known_unicast`, `runt`, … */
 export function outcomeName(verdict: number): string {
   const outcome = verdict & 0xff;
-  return outcome < DROP_BASE ? (KIND_NAMES[outcome] ?? 'undecided') : (DROP_REASONS[outcome - DROP_BASE]?.name ?? `reason ${outcome}`);
+  return outcome < DROP_BASE
+    ? (KIND_NAMES[outcome] ?? 'undecided')
+    : (DROP_REASONS[outcome - DROP_BASE]?.name ?? `reason ${outcome}`);
 }
