@@ -5,7 +5,8 @@
 // relay and stp do not know each other, sys knows no frame, wire no port, and only cli sees sim.
 //
 // ports stands beside the bridge, not above it. It speaks the relay's vocabulary (a batch, egress
-// results, drop reasons, the limits in their sizes) and knows none of its decisions.
+// results, drop reasons, the limits in their sizes, the header a batch's snapshot writes on egress) and
+// knows none of its decisions.
 //
 // launch stands beside cli, above control: both drive a switch from the main thread; cli starts
 // guests through it, and it knows nothing of the command line.
@@ -16,7 +17,7 @@ import { type Fault, faultAt, importsOf, type Source } from './source.ts';
 /** Folders without Node, clock, randomness and output. */
 export const PURE_FOLDERS: readonly string[] = ['lib', 'wire', 'relay', 'stp', 'bridge', 'sim'];
 
-const RELAY_VOCABULARY = ['relay/batch', 'relay/egress', 'relay/drop-reason', 'relay/limits'];
+const RELAY_VOCABULARY = ['relay/batch', 'relay/egress', 'relay/drop-reason', 'relay/limits', 'relay/snapshot'];
 const BRIDGE = ['bridge', 'relay', 'stp', 'wire', 'lib'];
 const LOOP = ['loop', 'ports', 'sys', ...BRIDGE];
 
@@ -56,7 +57,9 @@ export function importFaults(source: Source): Fault[] {
 
 function relativeFault(name: string, folder: string, specifier: string, allowed: readonly string[]): string | undefined {
   const target = path.posix.join(path.posix.dirname(name), specifier);
-  if (!target.startsWith('src/')) return target === 'package.json' ? undefined : `imports ${target}, which is outside src`;
+  // Compiled code finds package.json from build/, one folder deeper than the source.
+  if (!target.startsWith('src/'))
+    return /^(\.\.\/)?package\.json$/.test(target) ? undefined : `imports ${target}, which is outside src`;
   const file = target.slice('src/'.length).replace(/\.(ts|js)$/, '');
   const [targetFolder = ''] = file.split('/');
   if (targetFolder === folder || allowed.includes(targetFolder) || allowed.includes(file)) return undefined;
