@@ -47,7 +47,7 @@ export async function runToEnd<R extends Running>(
     settle(error);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end());
-  process.on('uncaughtException', (error) => end(error instanceof Error ? error : new Error(String(error))));
+  process.on('uncaughtException', (error) => end(faultOf(error)));
   let running: R;
   try {
     running = await start({ request: () => end(), fail: end });
@@ -59,4 +59,11 @@ export async function runToEnd<R extends Running>(
   const exitCode = error === undefined ? 0 : reportFailure(error);
   await running.stop();
   process.exit(exitCode);
+}
+
+/** What was thrown past everything, with its place: it is not for the user to mend. */
+function faultOf(thrown: unknown): Error {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const place = /^\s*at .*$/m.exec(error.stack ?? '')?.[0].trim() ?? 'at an unknown place';
+  return new Error(`a fault of weft ended the switch: ${error.message} (${place}); please report it`, { cause: error });
 }

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { SwitchConfig } from '../control/config.ts';
 import { UsageError } from '../control/errors.ts';
+import { resolveRunDir, socketPathOf } from '../control/run-dir.ts';
 import type { LogLevel } from '../loop/switch.ts';
 import type { GlobalOptions } from './context.ts';
 import { print, printJson } from './output.ts';
@@ -52,15 +53,15 @@ function parseLogLevel(text: string): string {
 }
 
 async function run(options: RunOptions): Promise<void> {
+  const runDir = resolveRunDir(options.runDir);
   const config = await configOf(options);
-  const [{ startDaemon }, { openLog }, { resolveRunDir }, { runToEnd }] = await Promise.all([
+  socketPathOf(runDir, config.name);
+  const [{ startDaemon }, { openLog }, { runToEnd }] = await Promise.all([
     import('../control/daemon.ts'),
     import('../control/log.ts'),
-    import('../control/run-dir.ts'),
     import('./lifetime.ts'),
   ]);
   const json = options.json === true;
-  const runDir = resolveRunDir(options.runDir);
   const log = openLog({ level: options.logLevel, json: json || options.logJson === true, name: config.name });
   if (config.guests.length > 0) {
     log.write(

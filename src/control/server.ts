@@ -124,10 +124,14 @@ class Client {
     });
     socket.on('drain', () => this.#reportLostEvents());
     socket.once('close', () => this.#unsubscribe?.());
-    this.#readAll().catch((error) => {
-      socket.destroy();
-      if (codeOf(error) === undefined) this.#log('error', `a client of the control socket: ${messageOf(error)}`);
-    });
+    // A stream flows only when its iteration is over: then what is left is thrown away (see #finish).
+    this.#readAll().then(
+      () => socket.resume(),
+      (error) => {
+        socket.destroy();
+        if (codeOf(error) === undefined) this.#log('error', `a client of the control socket: ${messageOf(error)}`);
+      },
+    );
   }
 
   async #readAll(): Promise<void> {

@@ -68,7 +68,9 @@ export class YamlFile {
     // An empty file is an empty mapping.
     const result = schema.safeParse(values ?? {});
     if (result.success) return result.data;
-    const issue = result.error.issues[0] as z.core.$ZodIssue;
+    // A mistyped key is the better news than the required one that it leaves missing.
+    const { issues } = result.error;
+    const issue = (issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]) as z.core.$ZodIssue;
     if (issue.code === 'unrecognized_keys') {
       const key = issue.keys[0] as string;
       this.fail([...issue.path, key], unknownKey(key, knownKeys(schema, issue.path)), 'key');
