@@ -1,5 +1,6 @@
 // The FDB against a model, command by command; after each the table's own invariants are checked.
 
+import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
 import { FDB_FLAG, Fdb } from '../../../src/relay/fdb.ts';
@@ -130,7 +131,7 @@ test('does what the model does', (t) => {
           t.deepEqual(shown(real, now), expected(model, now));
         }
       }
-      for (const real of fdbs.slice(1)) t.deepEqual(real.save(), fdbs[0].save());
+      for (const real of fdbs.slice(1)) t.true(isDeepStrictEqual(real.save(), fdb.save()), 'the states differ');
     },
   );
   t.notThrows(() => fc.assert(run, { numRuns: Number(process.env['RUNS'] ?? 150) }));
