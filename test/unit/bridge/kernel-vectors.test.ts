@@ -204,7 +204,7 @@ test('1,500 broadcasts to a guest that does not read: what does not fit is a cou
   t.deepEqual([...new Set(dropped.map(({ reason }) => reason))], ['tx_full']);
   t.is(
     dropped.reduce((sum, { count }) => sum + count, 0),
-    1000,
+    750,
   );
   t.deepEqual(bridge.imbalances(), []);
 });
