@@ -29,6 +29,7 @@ export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_PEERCRED = 17;
 export const SO_RCVTIMEO = 20;
+export const SO_ACCEPTCONN = 30;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SO_DOMAIN = 39;

@@ -1,0 +1,260 @@
+// The device of a netdev port: a packet socket on an interface. Used for NICs, veth ends and the
+// interface side of a tap that a program such as QEMU opens by its name.
+//
+//   watch the namespace → lock the name → (create) → judge → host's stack off → MTU, up → packet socket
+//
+// Packet sockets do not exclude each other, so two switches on one interface would each relay every
+// frame: an abstract unix socket in the interface's namespace stands for its name, and has one
+// owner. Unless the port is shared, the host's stack is kept off the interface (host-stack.ts) before
+// it is brought up; a shared one is taken as it is.
+//
+// Carrier is IFF_UP and the interface's own. If the interface is deleted, or moved to another
+// namespace, the port is down and comes back with the next interface of that name.
+// With `create`, an interface that is missing at the start is made, as a persistent tap that nobody
+// has open, and deleted at the end.
+
+import { closeFd } from '../sys/fd.ts';
+import { type HostStackRecord, keepHostOff, restoreHost } from '../sys/host-stack.ts';
+import { interfaceInfo } from '../sys/interface-info.ts';
+import type { LinkNotice } from '../sys/link-monitor.ts';
+import { lockName } from '../sys/name-lock.ts';
+import { inNetns } from '../sys/netns.ts';
+import { openPacketSocket } from '../sys/packet-socket.ts';
+import { deleteLink, findLink, getLink, type Link } from '../sys/rtnetlink.ts';
+import { listAddresses } from '../sys/rtnetlink-address.ts';
+import { SysError } from '../sys/sys-error.ts';
+import { openTap } from '../sys/tap-device.ts';
+import { type Attachment, type Device, DeviceError, type DeviceStatus } from './device.ts';
+import { type DeviceContext, DeviceState } from './device-state.ts';
+import { holderText } from './holder-text.ts';
+import { InterfaceChanges } from './interface-changes.ts';
+import { linkStatus } from './link-status.ts';
+import { watchLinks } from './link-watch.ts';
+import { netdevRefusal } from './netdev-refusal.ts';
+import { packetCaps } from './packet-caps.ts';
+import type { PortFault } from './port.ts';
+import { Retry } from './retry.ts';
+import type { PortSpec } from './spec.ts';
+
+const RETRY_FIRST_MS = 20;
+const RETRY_LAST_MS = 5000;
+
+/** The interface that is used, and what was done to it. */
+interface Hold {
+  readonly ifindex: number;
+  readonly changes: InterfaceChanges;
+  host: HostStackRecord | undefined;
+}
+
+/** An interface under a port. */
+export class NetdevDevice implements Device {
+  readonly #spec: PortSpec;
+  readonly #context: DeviceContext;
+  readonly #state = new DeviceState();
+  readonly #retry = new Retry(RETRY_FIRST_MS, RETRY_LAST_MS, () => this.#tryAgain());
+  #stopWatch: (() => void) | undefined;
+  #lockFd: number | undefined;
+  /** ifindex of the tap that we made. */
+  #madeIfindex: number | undefined;
+  #hold: Hold | undefined;
+
+  constructor(spec: PortSpec, context: DeviceContext) {
+    this.#spec = spec;
+    this.#context = context;
+  }
+
+  get status(): DeviceStatus {
+    return this.#state.status;
+  }
+
+  /** Takes the interface over; makes it first if that is asked for and there is none. */
+  open(onChange: () => void): void {
+    const begin = () => {
+      this.#stopWatch = watchLinks(this.#spec.netns, {
+        onLink: (notice) => this.#onLink(notice),
+        onNetns: (exists) => this.#onNetns(exists),
+      });
+      inNetns(this.#spec.netns, () => {
+        this.#lock();
+        this.#acquire(this.#find());
+      });
+    };
+    this.#state.open(onChange, begin, () => this.close());
+  }
+
+  release(attachment: Attachment): void {
+    this.#state.release(attachment);
+  }
+
+  failed(attachment: Attachment, fault: PortFault): void {
+    if (this.status.attachment !== attachment) return;
+    this.#look();
+    if (this.status.attachment !== attachment) return;
+    this.#log('warn', `the packet socket failed (${fault}), trying again`);
+    this.#lose('the packet socket failed');
+  }
+
+  close(): void {
+    this.#stopWatch?.();
+    this.#stopWatch = undefined;
+    this.#retry.cancel();
+    this.#state.close();
+    this.#letGo();
+    this.#deleteMade();
+    this.#unlock();
+  }
+
+  /** The interface; made if it has to be. */
+  #find(): Link {
+    const { target, create } = this.#spec;
+    if (create && findLink(target) === undefined) {
+      const tap = openTap(target, { persistent: true });
+      closeFd(tap.fd);
+      if (tap.created) this.#madeIfindex = findLink(target)?.ifindex;
+    }
+    const link = findLink(target);
+    if (link !== undefined) return link;
+    throw new DeviceError(
+      `there is no interface ${target}${this.#spec.netns === undefined ? '' : ` in ${this.#spec.netns}`}; \`ip link\` lists those there are, ` +
+        `and netdev:${target},create makes a tap of that name`,
+    );
+  }
+
+  /** Takes over an interface that is there. Throws SysError or DeviceError, with everything undone. */
+  #acquire(link: Link): void {
+    const { shared = false, settings } = this.#spec;
+    const { ifindex } = link;
+    const facts = { link, info: interfaceInfo(link), addresses: listAddresses(ifindex) };
+    const refusal = netdevRefusal(facts, shared);
+    if (refusal !== undefined) throw new DeviceError(`cannot use ${link.name} as a port: ${refusal}`);
+    const hold: Hold = { ifindex, changes: new InterfaceChanges(ifindex), host: undefined };
+    this.#hold = hold;
+    try {
+      if (!shared) hold.host = keepHostOff(ifindex);
+      if (settings.mtu !== undefined) hold.changes.setMtu(settings.mtu);
+      if (!shared) hold.changes.bringUp();
+      const { fd, vnetHdrSize } = openPacketSocket({ ifindex });
+      const attachment = this.#state.handOut('packet', fd, packetCaps());
+      if (vnetHdrSize === 0) throw new DeviceError(`cannot use ${link.name} as a port: the kernel has no PACKET_VNET_HDR`);
+      this.#state.set({ ...linkStatus(getLink(ifindex)), attachment });
+    } catch (error) {
+      this.#letGo();
+      throw error;
+    }
+  }
+
+  /** Finds out what holds of the interface now. */
+  #look(): void {
+    const ifindex = this.#hold?.ifindex;
+    if (ifindex === undefined) return;
+    let link: Link | undefined;
+    try {
+      link = inNetns(this.#spec.netns, () => findLink(ifindex));
+    } catch (error) {
+      // The namespace has lost its name; the watch is about to say so.
+      if (error instanceof SysError) return;
+      throw error;
+    }
+    if (link === undefined) this.#lose('the interface was deleted');
+    else this.#state.set(linkStatus(link));
+  }
+
+  #onLink({ link, gone }: LinkNotice): void {
+    if (link.ifindex === this.#hold?.ifindex) this.#look();
+    else if (this.#hold === undefined && !gone && link.name === this.#spec.target) this.#retry.schedule();
+  }
+
+  #onNetns(exists: boolean): void {
+    if (this.#hold !== undefined) this.#lose(`the network namespace ${this.#spec.netns} was deleted`);
+    // It would keep the old namespace alive.
+    this.#unlock();
+    this.#madeIfindex = undefined;
+    if (exists) this.#retry.schedule();
+  }
+
+  #tryAgain(): void {
+    const { netns, target } = this.#spec;
+    if (this.#hold !== undefined) return;
+    try {
+      inNetns(netns, () => {
+        const link = findLink(target);
+        if (link === undefined) return;
+        this.#lock();
+        this.#acquire(link);
+        this.#retry.reset();
+      });
+    } catch (error) {
+      if (!(error instanceof SysError || error instanceof DeviceError)) throw error;
+      this.#state.set({ reason: error.message });
+      this.#retry.schedule();
+    }
+  }
+
+  /** The interface is of no use any more. The packet socket is closed when it is released. */
+  #lose(reason: string): void {
+    this.#state.set({ up: false, attachment: undefined, reason });
+    this.#letGo();
+    this.#retry.schedule();
+  }
+
+  /** Undoes what was done to the interface. */
+  #letGo(): void {
+    const hold = this.#hold;
+    this.#hold = undefined;
+    if (hold === undefined) return;
+    this.#undo(() => {
+      hold.changes.undo(hold.ifindex, (error) => this.#undoFailed(error));
+      if (hold.host !== undefined) restoreHost(hold.host);
+    });
+  }
+
+  #deleteMade(): void {
+    const ifindex = this.#madeIfindex;
+    this.#madeIfindex = undefined;
+    if (ifindex === undefined) return;
+    this.#undo(() => {
+      if (findLink(ifindex)?.kind === 'tun') deleteLink(ifindex);
+    });
+  }
+
+  #undo(action: () => void): void {
+    try {
+      inNetns(this.#spec.netns, action);
+    } catch (error) {
+      this.#undoFailed(error);
+    }
+  }
+
+  #undoFailed(error: unknown): void {
+    this.#log('warn', `cannot put ${this.#spec.target} back as it was: ${error instanceof Error ? error.message : error}`);
+  }
+
+  /** Takes the name of the interface, for all switches; kept until the end. */
+  #lock(): void {
+    if (this.#lockFd !== undefined) return;
+    const { target } = this.#spec;
+    const lock = lockName(`weft-netdev-${target}`);
+    if (lock.fd !== undefined) {
+      this.#lockFd = lock.fd;
+      return;
+    }
+    const { uid, pid } = lock.holder ?? { uid: 0, pid: undefined };
+    if (uid !== 0 && uid !== process.getuid?.()) {
+      // A user without rights over interfaces has no port there, and is not to keep one from being made.
+      this.#log('warn', `another user's process (pid ${pid}) holds the name of ${target}; it is used all the same`);
+      return;
+    }
+    throw new DeviceError(
+      `cannot use ${target} as a port: ${holderText(pid, this.#context)} uses it already; remove it there first, or choose another interface`,
+    );
+  }
+
+  #unlock(): void {
+    if (this.#lockFd !== undefined) closeFd(this.#lockFd);
+    this.#lockFd = undefined;
+  }
+
+  #log(level: 'warn', message: string): void {
+    this.#context.log(level, `port ${this.#spec.name}: ${message}`);
+  }
+}
