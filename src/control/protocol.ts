@@ -78,7 +78,8 @@ export const PARAMS = {
   fdb: nothing,
   drops: nothing,
   stats: nothing,
-  port_add: z.strictObject({ spec: portSpec }),
+  /** With `lease` the port goes when this connection ends. */
+  port_add: z.strictObject({ spec: portSpec, lease: onOff }),
   port_del: z.strictObject({ name }),
   port_set: z.strictObject({ name, settings: portSettings }),
   fdb_add: z.strictObject({ mac: name, port: name, static: z.boolean() }),

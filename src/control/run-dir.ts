@@ -3,10 +3,13 @@
 //   NAME.sock   its control socket
 //   NAME.lock   locked by its process for as long as that lives (switch-lock.ts)
 //
+// Guests' sockets may lie there too. They have no lock beside them, and are never connected to: a
+// connection would look like a guest.
+//
 // A switch that was killed leaves its socket behind. Nothing listens there any more, so a connection
 // is refused: that is how a stale socket is told from a running switch.
 
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { ControlError, codeOf, messageOf, UsageError } from './errors.ts';
@@ -68,6 +71,11 @@ export function socketPathOf(runDir: string, name: string): string {
   return file;
 }
 
+/** Path of the file that a running switch holds locked. */
+export function lockPathOf(runDir: string, name: string): string {
+  return path.join(runDir, `${name}.lock`);
+}
+
 /** What stands behind a socket. */
 export type SocketState = 'running' | 'stale' | 'missing' | 'forbidden' | 'stuck';
 
@@ -116,7 +124,11 @@ export async function findSwitches(runDir: string): Promise<FoundSwitch[]> {
     if (codeOf(error) === 'ENOENT') return [];
     throw new ControlError(`cannot look for switches in ${runDir}: ${reasonOf(error)}; name another directory with --run-dir`);
   }
-  const names = entries.filter((entry) => entry.endsWith('.sock')).map((entry) => entry.slice(0, -'.sock'.length));
+  const present = new Set(entries);
+  const names = entries
+    .filter((entry) => entry.endsWith('.sock'))
+    .map((entry) => entry.slice(0, -'.sock'.length))
+    .filter((name) => present.has(`${name}.lock`));
   const found = names.sort().map(async (name) => {
     const socketPath = path.join(runDir, `${name}.sock`);
     return { name, socketPath, state: await probeSocket(socketPath) };
@@ -131,7 +143,7 @@ export async function findSwitches(runDir: string): Promise<FoundSwitch[]> {
 export async function selectSwitch(runDir: string, asked: string | undefined): Promise<string> {
   if (asked !== undefined) {
     const socketPath = socketPathOf(runDir, asked);
-    const state = await probeSocket(socketPath);
+    const state = existsSync(lockPathOf(runDir, asked)) ? await probeSocket(socketPath) : 'missing';
     if (state === 'running' || state === 'stuck') return socketPath;
     if (state === 'forbidden') throw new ControlError(forbidden(asked, socketPath));
     const others = (await findSwitches(runDir)).filter((found) => found.state === 'running').map((found) => found.name);

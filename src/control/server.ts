@@ -1,13 +1,15 @@
 // The control socket of a running switch. It is reached by its owner and root only (mode 0600), and
 // still nothing that is written to it may harm the switch: every size has a bound.
 //
-//   clients            CLIENTS_MAX; one more is told so and closed
+//   clients            CLIENTS_MAX, besides those that keep a port; one more is told so and closed
 //   a request line     REQUEST_LEN_MAX octets; a longer one is answered once, and closed
 //   requests           one at a time for each client; meanwhile nothing more is read from it
 //   an answer          the next request is read when the client has taken the answer
 //   events             at most EVENTS_LEN_MAX octets wait for a slow reader; further ones are
 //                      counted, and reported as lost when it reads again
-//   silence            IDLE_MS, unless the client listens for events
+//   silence            IDLE_MS, unless the client listens for events or keeps a port
+//
+// A port added with `lease` is removed when the connection that added it ends (leases.ts).
 //
 // Answering runs on the main thread; the worker that forwards never waits for it.
 
@@ -17,12 +19,15 @@ import net from 'node:net';
 import type { LogLevel } from '../loop/switch.ts';
 import type { SwitchEvent } from '../loop/view.ts';
 import { ControlError, codeOf, messageOf } from './errors.ts';
+import { Leases } from './leases.ts';
 import { LineBuffer, LineTooLongError } from './line-buffer.ts';
 import { callMethod, type MethodContext } from './methods.ts';
 import { type ControlRequest, type EventJson, parseRequest, REQUEST_LEN_MAX, RequestError } from './protocol.ts';
 import { probeSocket } from './run-dir.ts';
 
 const CLIENTS_MAX = 64;
+/** Each of which one client may keep. */
+const PORTS_MAX = 2047;
 const EVENTS_LEN_MAX = 1 << 18;
 const IDLE_MS = 60_000;
 /** How long a client that is turned away may take to hang up. */
@@ -36,12 +41,13 @@ export class ControlServer {
   readonly socketPath: string;
   readonly #server: net.Server;
   readonly #clients = new Set<Client>();
+  readonly #leases = new Leases();
 
   private constructor(socketPath: string, context: MethodContext, log: (level: LogLevel, message: string) => void) {
     this.socketPath = socketPath;
     this.#server = net.createServer({ allowHalfOpen: true }, (socket) => {
-      const client = new Client(socket, context, log);
-      if (this.#clients.size >= CLIENTS_MAX) {
+      const client = new Client(socket, context, this.#leases, log);
+      if (this.#count() >= CLIENTS_MAX) {
         client.refuse(`${context.switch.name} serves ${CLIENTS_MAX} clients already; close one of them`);
         return;
       }
@@ -49,7 +55,7 @@ export class ControlServer {
       socket.once('close', () => this.#clients.delete(client));
       client.serve();
     });
-    this.#server.maxConnections = 2 * CLIENTS_MAX;
+    this.#server.maxConnections = PORTS_MAX + 2 * CLIENTS_MAX;
     // Accepting can fail for want of descriptors; the switch goes on, and so do its clients.
     this.#server.on('error', (error) => log('error', `the control socket: ${error.message}`));
   }
@@ -85,10 +91,18 @@ export class ControlServer {
     }
   }
 
-  /** Closes every connection and removes the socket. */
+  /** Closes every connection and removes the socket. Ports that a client keeps are the caller's to close. */
   async close(): Promise<void> {
+    this.#leases.clear();
     for (const client of this.#clients) client.close();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  /** Clients other than those that keep a port: there are never more of those than ports. */
+  #count(): number {
+    let count = 0;
+    for (const client of this.#clients) if (!this.#leases.has(client)) count++;
+    return count;
   }
 }
 
@@ -96,13 +110,20 @@ export class ControlServer {
 class Client {
   readonly #socket: net.Socket;
   readonly #context: MethodContext;
+  readonly #leases: Leases;
   readonly #log: (level: LogLevel, message: string) => void;
   #unsubscribe: (() => void) | undefined;
   #lostEvents = 0;
 
-  constructor(socket: net.Socket, context: MethodContext, log: (level: LogLevel, message: string) => void) {
+  constructor(
+    socket: net.Socket,
+    context: MethodContext,
+    leases: Leases,
+    log: (level: LogLevel, message: string) => void,
+  ) {
     this.#socket = socket;
     this.#context = context;
+    this.#leases = leases;
     this.#log = log;
     socket.on('error', () => socket.destroy());
   }
@@ -120,10 +141,14 @@ class Client {
   serve(): void {
     const socket = this.#socket;
     socket.setTimeout(IDLE_MS, () => {
-      if (this.#unsubscribe === undefined || socket.writableLength > 0) socket.destroy();
+      const mayBeSilent = this.#unsubscribe !== undefined || this.#leases.has(this);
+      if (!mayBeSilent || socket.writableLength > 0) socket.destroy();
     });
     socket.on('drain', () => this.#reportLostEvents());
-    socket.once('close', () => this.#unsubscribe?.());
+    socket.once('close', () => {
+      this.#unsubscribe?.();
+      this.#endLeases();
+    });
     // A stream flows only when its iteration is over: then what is left is thrown away (see #finish).
     this.#readAll().then(
       () => socket.resume(),
@@ -163,8 +188,10 @@ class Client {
       return true;
     }
     const { id, method } = request;
+    if (request.method === 'port_del') this.#leases.forget(request.params.name);
     try {
       const result = await callMethod(this.#context, request);
+      if (request.method === 'port_add' && request.params.lease) this.#lease(request.params.spec.name);
       await this.#send({ id, result });
     } catch (error) {
       await this.#send({ id, error: this.#errorAnswer(method, error) });
@@ -173,6 +200,22 @@ class Client {
     if (method === 'events') this.#unsubscribe ??= this.#context.switch.subscribe((event) => this.#event(event));
     if (method === 'stop') this.#context.onStop();
     return true;
+  }
+
+  #lease(port: string): void {
+    this.#leases.take(port, this);
+    // It may have gone while the port was being added.
+    if (this.#socket.destroyed) this.#endLeases();
+  }
+
+  /** Removes the ports that went with the client. */
+  #endLeases(): void {
+    for (const port of this.#leases.end(this)) {
+      this.#log('info', `port ${port} goes with the client that added it`);
+      this.#context.switch.removePort(port).catch((error: unknown) => {
+        this.#log('warn', `cannot remove port ${port}: ${messageOf(error)}`);
+      });
+    }
   }
 
   #errorAnswer(method: string, error: unknown): { message: string; code: string } {

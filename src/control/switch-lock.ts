@@ -9,10 +9,10 @@
 // Who holds a lock is read from /proc/locks, so there is no pid file that could name a dead process.
 
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, unlinkSync } from 'node:fs';
-import path from 'node:path';
 import { tryLockFile } from '../sys/file-lock.ts';
 import { processNamed } from '../sys/holders.ts';
 import { ControlError, codeOf, messageOf } from './errors.ts';
+import { lockPathOf } from './run-dir.ts';
 
 /** Starting over happens when the holder before us ends at this very moment; it cannot go on for long. */
 const TRIES_MAX = 100;
@@ -25,7 +25,7 @@ export interface SwitchLock {
 
 /** Takes the name of a switch in `runDir`. Throws ControlError, naming the holder, when a running switch has it. */
 export function lockSwitchName(runDir: string, name: string): SwitchLock {
-  const file = path.join(runDir, `${name}.lock`);
+  const file = lockPathOf(runDir, name);
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     const fd = openLockFile(file);
     if (!tryLockFile(fd)) {

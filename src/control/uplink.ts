@@ -3,7 +3,7 @@
 // interface the host has no use for is the switch's alone.
 
 import { readdirSync } from 'node:fs';
-import { findLink } from '../sys/rtnetlink.ts';
+import { getLink } from '../sys/rtnetlink.ts';
 import { listAddresses } from '../sys/rtnetlink-address.ts';
 import type { UplinkMode } from './json.ts';
 
@@ -13,13 +13,9 @@ export interface UplinkDecision {
   why: string;
 }
 
-/**
- * Decides for the interface `ifname`. One that is not there yet counts as shared, which harms nobody
- * when it comes. Throws SysError.
- */
+/** Decides for the interface `ifname`. Throws SysError when there is none. */
 export function decideUplink(ifname: string): UplinkDecision {
-  const link = findLink(ifname);
-  if (link === undefined) return { mode: 'shared', why: 'it is not there yet' };
+  const link = getLink(ifname);
   // Every interface that is up has a link-local IPv6 address; nobody reaches a host by that alone.
   const address = listAddresses(link.ifindex).find(({ family, scope }) => family === 'ipv4' || scope !== 'link');
   if (address !== undefined)

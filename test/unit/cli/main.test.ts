@@ -43,6 +43,7 @@ function temporaryDir(t: ExecutionContext): string {
 async function serve(t: ExecutionContext, runDir: string, name: string): Promise<BridgeSwitch> {
   const sw = new BridgeSwitch(name);
   const context = { switch: sw, setup: { host: null, uplink: null }, onStop: () => {} };
+  writeFileSync(path.join(runDir, `${name}.lock`), '');
   const server = await ControlServer.listen(path.join(runDir, `${name}.sock`), context, () => {});
   t.teardown(() => server.close());
   return sw;

@@ -31,6 +31,12 @@ async function listen(t: ExecutionContext, file: string): Promise<void> {
   t.teardown(() => server.close());
 }
 
+/** Listens as the switch `name` does, with its lock file beside the socket. */
+async function listenAsSwitch(t: ExecutionContext, dir: string, name: string): Promise<void> {
+  writeFileSync(path.join(dir, `${name}.lock`), '');
+  await listen(t, path.join(dir, `${name}.sock`));
+}
+
 /** Leaves a socket behind as a killed process does. */
 async function leaveSocket(file: string): Promise<void> {
   const script = "require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))";
@@ -95,19 +101,29 @@ test('finding the switch a verb is about', async (t) => {
     instanceOf: ControlError,
     message: /no switch runs in/,
   });
+  writeFileSync(path.join(dir, 'dead.lock'), '');
   await leaveSocket(path.join(dir, 'dead.sock'));
   t.deepEqual(await findSwitches(dir), [{ name: 'dead', socketPath: path.join(dir, 'dead.sock'), state: 'stale' }]);
   await t.throwsAsync(selectSwitch(dir, undefined), { instanceOf: ControlError, message: /no switch runs in/ });
   await t.throwsAsync(selectSwitch(dir, 'dead'), { message: /no switch named dead runs.*weft run --switch dead/ });
 
-  await listen(t, path.join(dir, 'br0.sock'));
+  await listenAsSwitch(t, dir, 'br0');
   t.is(await selectSwitch(dir, undefined), path.join(dir, 'br0.sock'));
   await t.throwsAsync(selectSwitch(dir, 'br7'), { instanceOf: ControlError, message: /no switch named br7.*running there: br0/ });
 
-  await listen(t, path.join(dir, 'br1.sock'));
+  await listenAsSwitch(t, dir, 'br1');
   await t.throwsAsync(selectSwitch(dir, undefined), { message: 'several switches run: br0, br1; say which with --switch NAME' });
   t.is(await selectSwitch(dir, 'br1'), path.join(dir, 'br1.sock'));
   await t.throwsAsync(selectSwitch(dir, '../br1'), { instanceOf: UsageError });
+});
+
+test('a socket of a guest is no switch, and is never connected to', async (t) => {
+  const dir = temporaryDir(t);
+  const guests = net.createServer(() => t.fail('somebody connected')).listen(path.join(dir, 'vm1.sock'));
+  await once(guests, 'listening');
+  t.teardown(() => guests.close());
+  t.deepEqual(await findSwitches(dir), []);
+  await t.throwsAsync(selectSwitch(dir, 'vm1'), { message: /no switch named vm1/ });
 });
 
 test('a name has one holder, who is named, and leaves nothing', (t) => {
