@@ -18,6 +18,7 @@ import { unlinkSync } from 'node:fs';
 import net from 'node:net';
 import type { LogLevel } from '../loop/switch.ts';
 import type { SwitchEvent } from '../loop/view.ts';
+import { PORT_NO_MAX } from '../relay/limits.ts';
 import { ControlError, codeOf, messageOf } from './errors.ts';
 import { Leases } from './leases.ts';
 import { LineBuffer, LineTooLongError } from './line-buffer.ts';
@@ -26,8 +27,6 @@ import { type ControlRequest, type EventJson, parseRequest, REQUEST_LEN_MAX, Req
 import { probeSocket } from './run-dir.ts';
 
 const CLIENTS_MAX = 64;
-/** Each of which one client may keep. */
-const PORTS_MAX = 2047;
 const EVENTS_LEN_MAX = 1 << 18;
 const IDLE_MS = 60_000;
 /** How long a client that is turned away may take to hang up. */
@@ -47,7 +46,8 @@ export class ControlServer {
     this.socketPath = socketPath;
     this.#server = net.createServer({ allowHalfOpen: true }, (socket) => {
       const client = new Client(socket, context, this.#leases, log);
-      if (this.#count() >= CLIENTS_MAX) {
+      // There are never more holders than ports.
+      if (this.#clients.size - this.#leases.holderCount >= CLIENTS_MAX) {
         client.refuse(`${context.switch.name} serves ${CLIENTS_MAX} clients already; close one of them`);
         return;
       }
@@ -55,7 +55,7 @@ export class ControlServer {
       socket.once('close', () => this.#clients.delete(client));
       client.serve();
     });
-    this.#server.maxConnections = PORTS_MAX + 2 * CLIENTS_MAX;
+    this.#server.maxConnections = PORT_NO_MAX + 2 * CLIENTS_MAX;
     // Accepting can fail for want of descriptors; the switch goes on, and so do its clients.
     this.#server.on('error', (error) => log('error', `the control socket: ${error.message}`));
   }
@@ -97,13 +97,6 @@ export class ControlServer {
     for (const client of this.#clients) client.close();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
-
-  /** Clients other than those that keep a port: there are never more of those than ports. */
-  #count(): number {
-    let count = 0;
-    for (const client of this.#clients) if (!this.#leases.has(client)) count++;
-    return count;
-  }
 }
 
 /** One connection. */
@@ -115,12 +108,7 @@ class Client {
   #unsubscribe: (() => void) | undefined;
   #lostEvents = 0;
 
-  constructor(
-    socket: net.Socket,
-    context: MethodContext,
-    leases: Leases,
-    log: (level: LogLevel, message: string) => void,
-  ) {
+  constructor(socket: net.Socket, context: MethodContext, leases: Leases, log: (level: LogLevel, message: string) => void) {
     this.#socket = socket;
     this.#context = context;
     this.#leases = leases;

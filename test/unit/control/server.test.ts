@@ -302,6 +302,63 @@ test('events for a reader that stalls are bounded, and reported as lost when it 
   t.is(sw.listeners.size, 0);
 });
 
+/** Waits until the switch has the ports named. */
+async function untilPorts(t: ExecutionContext, sw: BridgeSwitch, ...names: string[]): Promise<void> {
+  const namesNow = async () => (await sw.view()).ports.map((port) => port.name);
+  for (const deadline = performance.now() + 10_000; performance.now() < deadline; ) {
+    if ((await namesNow()).join() === names.join()) break;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  t.deepEqual(await namesNow(), names);
+}
+
+test('a leased port goes with the connection that added it, and only then', async (t) => {
+  const { sw, socketPath } = await setup(t);
+  await callSwitch(socketPath, 'port_add', tap('stays'));
+  const client = await ControlClient.connect(socketPath);
+  await client.call('port_add', { ...tap('leased'), lease: true });
+  await client.call('port_add', { ...tap('given-back'), lease: true });
+  await client.call('port_add', tap('free'));
+  await callSwitch(socketPath, 'port_del', { name: 'given-back' });
+  await callSwitch(socketPath, 'port_add', tap('given-back'));
+  await untilPorts(t, sw, 'stays', 'leased', 'given-back', 'free');
+  client.close();
+  await untilPorts(t, sw, 'stays', 'given-back', 'free');
+});
+
+test('a lease ends also when its client goes while the port is being added', async (t) => {
+  const { sw, socketPath } = await setup(t);
+  const { addPort } = sw;
+  let client: ControlClient | undefined;
+  sw.addPort = async (spec) => {
+    client?.close();
+    await client?.closed();
+    // The switch answers this after it has seen the other connection end.
+    await callSwitch(socketPath, 'show', {});
+    const view = await addPort(spec);
+    t.is((await sw.view()).ports.length, 1);
+    return view;
+  };
+  client = await ControlClient.connect(socketPath);
+  await t.throwsAsync(client.call('port_add', { ...tap('leased'), lease: true }), { message: 'the connection was closed' });
+  const removed = new Promise((resolve) => sw.subscribe(({ type }) => type === 'port_removed' && resolve(true)));
+  t.true(await removed);
+  await untilPorts(t, sw);
+});
+
+test("clients that keep a port take nobody else's place", async (t) => {
+  const { sw, socketPath } = await setup(t);
+  const clients: ControlClient[] = [];
+  for (let n = 0; n < 70; n++) {
+    const client = await ControlClient.connect(socketPath);
+    clients.push(client);
+    await client.call('port_add', { ...tap(`vm${n}`), lease: true });
+  }
+  t.is((await sw.view()).ports.length, 70);
+  for (const client of clients) client.close();
+  await untilPorts(t, sw);
+});
+
 test('stop is answered before anything ends', async (t) => {
   const { socketPath, stops } = await setup(t);
   t.is(await callSwitch(socketPath, 'stop', {}), null);
