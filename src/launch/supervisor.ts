@@ -95,12 +95,7 @@ const DRAIN_MS = 1000;
 export async function startGuest(qemu: QemuProgram, machine: GuestMachine, output: GuestOutput = {}): Promise<Guest> {
   checkModel(qemu, machine.name, machine.model);
   const args = qemuArgs(machine, qemu.version);
-  // QEMU does not mind: it would run with a card that is never connected.
-  if (machine.link.via === 'stream' && !isSocket(machine.link.socketPath)) {
-    throw new LaunchError(
-      `Guest ${machine.name}: no switch listens on ${machine.link.socketPath}; start the switch, or add the port, before the guest.`,
-    );
-  }
+  checkLink(machine);
   const terminal = output.terminal === true;
   const stdio: StdioOptions = terminal ? ['inherit', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'];
   if (machine.boot !== undefined) stdio[AGENT_FD] = 'pipe';
@@ -115,8 +110,22 @@ export async function startGuest(qemu: QemuProgram, machine: GuestMachine, outpu
   return new QemuGuest(machine, args, child, log);
 }
 
-function isSocket(file: string): boolean {
-  return fs.statSync(file, { throwIfNoEntry: false })?.isSocket() === true;
+/** Refuses a link with nothing at its other end. QEMU would not: it runs with a card that is never connected, or makes a tap of its own. */
+function checkLink({ name, link }: GuestMachine): void {
+  if (link.via === 'stream' && fs.statSync(link.socketPath, { throwIfNoEntry: false })?.isSocket() !== true) {
+    throw new LaunchError(
+      `Guest ${name}: no switch listens on ${link.socketPath}; start the switch, or add the port, before the guest.`,
+    );
+  }
+  if (link.via === 'tap' && !hasInterface(link.ifname)) {
+    throw new LaunchError(`Guest ${name}: there is no tap ${link.ifname} here; add the switch's port for it before the guest.`);
+  }
+}
+
+/** Whether this network namespace has interface `ifname`; /sys may show another namespace's. */
+function hasInterface(ifname: string): boolean {
+  const lines = fs.readFileSync('/proc/net/dev', 'utf8').split('\n');
+  return lines.some((line) => line.trimStart().startsWith(`${ifname}:`));
 }
 
 class QemuGuest implements Guest {

@@ -7,9 +7,10 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { bootsUnder, probeAccel } from '../../src/launch/kvm-probe.ts';
 import { type LabGuest, type LabOptions, startLab } from '../../src/launch/lab.ts';
+import type { GuestLink } from '../../src/launch/qemu-args.ts';
 import { findQemu } from '../../src/launch/qemu-probe.ts';
 import type { GuestExit } from '../../src/launch/supervisor.ts';
 import { guestImage } from '../support/guest-image.ts';
@@ -137,9 +138,18 @@ t.test('three cards boot, speak and obey', async (t) => {
   t.same(exits.map((exit) => exit.name).sort(), ['vm1', 'vm2', 'vm3'].slice(0, exits.length));
 });
 
+/** A link whose other end only listens. */
+async function idleLink(t: Test, name: string): Promise<GuestLink> {
+  const peer = new StreamPeer();
+  const socketPath = path.join(dir, `${name}.sock`);
+  await peer.listen(socketPath);
+  t.teardown(() => peer.close());
+  return { via: 'stream', socketPath };
+}
+
 t.test('nonsense arguments are reported with what QEMU said', async (t) => {
   const exits: GuestExit[] = [];
-  const link = { via: 'tap', ifname: 'weft-none0' } as const;
+  const link = await idleLink(t, 'nonsense');
   const lab = await startLab([{ name: 'vm1', link, qemu: ['-nonsense'] }], { ...options, onExit: (exit) => exits.push(exit) });
   t.teardown(() => lab.stop());
   await until('the report', () => exits.length > 0);
@@ -156,11 +166,16 @@ t.test('a guest is not started towards a switch that is not there', async (t) =>
     name: 'LaunchError',
     message: /no switch listens on .*nobody\.sock/,
   });
+  const tap = { via: 'tap', ifname: 'weft-none0' } as const;
+  await t.rejects(startLab([{ name: 'vm1', link: tap }], options), {
+    name: 'LaunchError',
+    message: /there is no tap weft-none0 here/,
+  });
 });
 
 t.test('a QEMU that is missing is a report too', async (t) => {
   const missing = { ...qemu, path: path.join(dir, 'qemu-system-x86_64') };
-  const lab = await startLab([{ name: 'vm1', link: { via: 'tap', ifname: 'weft-none0' } }], { ...options, qemu: missing });
+  const lab = await startLab([{ name: 'vm1', link: await idleLink(t, 'missing') }], { ...options, qemu: missing });
   await t.rejects(lab.ready(), { message: /exit status 127.*\n.*not found/ });
 });
 
@@ -170,7 +185,7 @@ t.test('a guest that stays silent is given up at the deadline, with its log, and
   writeFileSync(script, '#!/bin/sh\ntrap "" TERM\necho "hanging in the firmware"\nwhile :; do read -r line < /dev/zero; done\n', {
     mode: 0o755,
   });
-  const lab = await startLab([{ name: 'vm1', link: { via: 'tap', ifname: 'weft-none0' } }], {
+  const lab = await startLab([{ name: 'vm1', link: await idleLink(t, 'silent') }], {
     ...options,
     qemu: { ...qemu, path: script },
   });
@@ -183,7 +198,7 @@ t.test('a guest that stays silent is given up at the deadline, with its log, and
 });
 
 t.test('no QEMU survives the kill -9 of its supervisor', async (t) => {
-  const supervisor = spawnSupervisor();
+  const supervisor = spawnSupervisor(await idleLink(t, 'supervisor'));
   t.teardown(() => supervisor.kill('SIGKILL'));
   let output = '';
   supervisor.stdout?.on('data', (octets: Buffer) => (output += octets.toString()));
@@ -197,13 +212,12 @@ t.test('no QEMU survives the kill -9 of its supervisor', async (t) => {
 });
 
 /** A process that starts one guest, prints its process id, and waits. */
-function spawnSupervisor(): ChildProcess {
+function spawnSupervisor(link: GuestLink): ChildProcess {
   const supervisorUrl = new URL('../../src/launch/supervisor.js', import.meta.url).href;
   const probeUrl = new URL('../../src/launch/qemu-probe.js', import.meta.url).href;
   const machine = {
     ...{ name: 'vm1', mac: '52:54:00:00:00:01', model: 'e1000', accel: 'tcg', memoryMb: 256 },
-    link: { via: 'tap', ifname: 'weft-none0' },
-    // A card without a peer, in place of the tap that nobody made.
+    link,
     qemu: ['-S', '-display', 'none', '-serial', 'none', '-monitor', 'none'],
   };
   const source = `
