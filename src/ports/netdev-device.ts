@@ -18,7 +18,7 @@ import { type HostStackRecord, keepHostOff, restoreHost } from '../sys/host-stac
 import { interfaceInfo } from '../sys/interface-info.ts';
 import type { LinkNotice } from '../sys/link-monitor.ts';
 import { lockName } from '../sys/name-lock.ts';
-import { inNetns } from '../sys/netns.ts';
+import { inNetnsFd, openNetns } from '../sys/netns.ts';
 import { openPacketSocket } from '../sys/packet-socket.ts';
 import { deleteLink, findLink, getLink, type Link } from '../sys/rtnetlink.ts';
 import { listAddresses } from '../sys/rtnetlink-address.ts';
@@ -53,6 +53,7 @@ export class NetdevDevice implements Device {
   readonly #state = new DeviceState();
   readonly #retry = new Retry(RETRY_FIRST_MS, RETRY_LAST_MS, () => this.#tryAgain());
   #stopWatch: (() => void) | undefined;
+  #netnsFd: number | undefined;
   #lockFd: number | undefined;
   /** ifindex of the tap that we made. */
   #madeIfindex: number | undefined;
@@ -74,7 +75,7 @@ export class NetdevDevice implements Device {
         onLink: (notice) => this.#onLink(notice),
         onNetns: (exists) => this.#onNetns(exists),
       });
-      inNetns(this.#spec.netns, () => {
+      this.#inside(() => {
         this.#lock();
         this.#acquire(this.#find());
       });
@@ -102,6 +103,7 @@ export class NetdevDevice implements Device {
     this.#letGo();
     this.#deleteMade();
     this.#unlock();
+    this.#leave();
   }
 
   /** The interface; made if it has to be. */
@@ -139,7 +141,7 @@ export class NetdevDevice implements Device {
       this.#state.set({ ...linkStatus(getLink(ifindex)), attachment });
     } catch (error) {
       this.#letGo();
-      throw error;
+      throw error instanceof SysError ? new DeviceError(`cannot use ${link.name} as a port: ${error.message}`) : error;
     }
   }
 
@@ -147,14 +149,7 @@ export class NetdevDevice implements Device {
   #look(): void {
     const ifindex = this.#hold?.ifindex;
     if (ifindex === undefined) return;
-    let link: Link | undefined;
-    try {
-      link = inNetns(this.#spec.netns, () => findLink(ifindex));
-    } catch (error) {
-      // The namespace has lost its name; the watch is about to say so.
-      if (error instanceof SysError) return;
-      throw error;
-    }
+    const link = this.#inside(() => findLink(ifindex));
     if (link === undefined) this.#lose('the interface was deleted');
     else this.#state.set(linkStatus(link));
   }
@@ -166,17 +161,18 @@ export class NetdevDevice implements Device {
 
   #onNetns(exists: boolean): void {
     if (this.#hold !== undefined) this.#lose(`the network namespace ${this.#spec.netns} was deleted`);
-    // It would keep the old namespace alive.
+    // These would keep the old namespace alive.
+    this.#deleteMade();
     this.#unlock();
-    this.#madeIfindex = undefined;
+    this.#leave();
     if (exists) this.#retry.schedule();
   }
 
   #tryAgain(): void {
-    const { netns, target } = this.#spec;
+    const { target } = this.#spec;
     if (this.#hold !== undefined) return;
     try {
-      inNetns(netns, () => {
+      this.#inside(() => {
         const link = findLink(target);
         if (link === undefined) return;
         this.#lock();
@@ -217,9 +213,22 @@ export class NetdevDevice implements Device {
     });
   }
 
+  /** Runs `fn` in the interface's namespace, the same one until `#leave`, whatever its name stands for meanwhile. */
+  #inside<T>(fn: () => T): T {
+    const { netns } = this.#spec;
+    if (netns === undefined) return fn();
+    this.#netnsFd ??= openNetns(netns);
+    return inNetnsFd(this.#netnsFd, netns, fn);
+  }
+
+  #leave(): void {
+    if (this.#netnsFd !== undefined) closeFd(this.#netnsFd);
+    this.#netnsFd = undefined;
+  }
+
   #undo(action: () => void): void {
     try {
-      inNetns(this.#spec.netns, action);
+      this.#inside(action);
     } catch (error) {
       this.#undoFailed(error);
     }

@@ -114,7 +114,7 @@ export class TapDevice implements Device {
       this.#offer(tap);
     } catch (error) {
       this.#letGo(tap);
-      throw error;
+      throw error instanceof SysError ? new DeviceError(`cannot set up tap ${opened.name}: ${error.message}`) : error;
     }
   }
 
