@@ -1,13 +1,14 @@
 // The life of a process that runs a switch: it ends by a signal, by request, or by a failure, and each
-// way takes everything down in order and within END_MS.
+// way takes everything down in order and within END_MS, or longer where guests may take their time.
 //
 // A second signal changes nothing: a terminal and whoever started us often both send one, and taking
 // down is bounded anyway. SIGHUP ends us as well; Node would die of it without taking down anything.
 
 import { reportFailure } from './failure.ts';
+import { outliveClosedOutputs } from './output.ts';
 
 /** From the first signal to the end of the process at the latest; the promise made to users is 2 s. */
-const END_MS = 1800;
+export const END_MS = 1800;
 
 /** How a running thing asks for the end. */
 export interface Ending {
@@ -19,17 +20,21 @@ export interface Ending {
 
 /** Something that runs until it is stopped. */
 export interface Running {
+  /** Status of the process when no failure ends it; 0 by default. Asked for after the stop. */
+  readonly exitCode?: number;
   stop(): Promise<void>;
 }
 
 /**
- * Runs what `start` starts until it ends, and ends the process: status 0 after a signal or request, else
- * that of the failure. `start` leaves nothing behind when it fails.
+ * Runs what `start` starts until it ends, and ends the process: its own status after a signal or request, else
+ * that of the failure. `start` leaves nothing behind when it fails. Taking down may last `endMs`.
  */
 export async function runToEnd<R extends Running>(
   start: (ending: Ending) => Promise<R>,
   onReady: (running: R) => void,
+  endMs: number = END_MS,
 ): Promise<never> {
+  outliveClosedOutputs();
   let isOver = false;
   let settle: (error: Error | undefined) => void = () => {};
   const ended = new Promise<Error | undefined>((resolve) => {
@@ -40,10 +45,10 @@ export async function runToEnd<R extends Running>(
     isOver = true;
     setTimeout(() => {
       console.error(
-        `weft: not everything could be taken down within ${END_MS} ms; interfaces may be left as the switch used them`,
+        `weft: not everything could be taken down within ${endMs} ms; interfaces may be left as the switch used them`,
       );
       process.exit(1);
-    }, END_MS);
+    }, endMs);
     settle(error);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end());
@@ -56,9 +61,9 @@ export async function runToEnd<R extends Running>(
   }
   if (!isOver) onReady(running);
   const error = await ended;
-  const exitCode = error === undefined ? 0 : reportFailure(error);
+  const failure = error === undefined ? undefined : reportFailure(error);
   await running.stop();
-  process.exit(exitCode);
+  process.exit(failure ?? running.exitCode ?? 0);
 }
 
 /** What was thrown past everything, with its place: it is not for the user to mend. */

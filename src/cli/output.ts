@@ -20,9 +20,16 @@ export function isTerminal(): boolean {
  * reads any more, as after a terminal was closed, stops nothing.
  */
 export function tolerateClosedOutputs(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit();
-    throw error;
-  });
+  process.stdout.on('error', endQuietly);
   process.stderr.on('error', () => {});
+}
+
+/** From here on the process goes on when nobody reads its standard output any more: it has other things to do. */
+export function outliveClosedOutputs(): void {
+  process.stdout.off('error', endQuietly).on('error', () => {});
+}
+
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
 }

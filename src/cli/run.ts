@@ -9,7 +9,7 @@ import type { GlobalOptions } from './context.ts';
 import { print, printJson } from './output.ts';
 
 /** Name of a switch that nobody gave one. */
-const NAME_DEFAULT = 'weft0';
+export const NAME_DEFAULT = 'weft0';
 
 interface RunOptions extends GlobalOptions {
   config?: string;

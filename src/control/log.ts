@@ -11,9 +11,6 @@ import { LRUCache } from 'lru-cache';
 import { pino, stdTimeFunctions } from 'pino';
 import type { LogLevel } from '../loop/switch.ts';
 
-/** Levels by rising severity. */
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const satisfies LogLevel[];
-
 const WINDOW_MS = 10_000;
 const KEYS_MAX = 512;
 
