@@ -29,7 +29,10 @@ const SENT_AT_ONCE_MAX = MESSAGES_MAX;
 const FRAMES_MAX = RECEIVE_FRAMES_MAX;
 const { TX_DOWN, TX_ERROR } = DROP;
 
-/** After frames longer than this on average, so few are asked for that a batch stays in the second-level cache. */
+/**
+ * After frames longer than this on average, so few are asked for that a batch stays in the second-level cache: from a
+ * packet socket to a tap a frame of 64 KiB took 7.5 us in batches of 8, and 8.4 in batches of 48.
+ */
 const LONG_LEN = 8192;
 const LONG_FRAMES_MAX = 8;
 
