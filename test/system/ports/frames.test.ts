@@ -13,7 +13,8 @@ import { buildFrame, inspectFrame } from '../../support/ip-frame.ts';
 import { addVeth, ip, until } from '../../support/netns.ts';
 import { PortTransfer } from '../../support/port-transfer.ts';
 import { quiet, RealPorts } from '../../support/real-ports.ts';
-import { SocketPair, unframed } from '../../support/socket-pair.ts';
+import { ScatterPort } from '../../support/scatter-port.ts';
+import { framed, SocketPair, unframed } from '../../support/socket-pair.ts';
 
 const resources = portResources(new Arena(PORT_RESOURCES_SIZE));
 
@@ -110,6 +111,42 @@ t.test('a batch of a packet socket goes in one piece to every kind of port', asy
   ports.close();
   ip('link del v0');
   ip('link del w0');
+});
+
+t.test('frames of a stream, and frames in several segments, cross taps and packet sockets octet for octet', async (t) => {
+  const ports = new RealPorts(resources);
+  addVeth('v0', 'v1');
+  for (const name of ['v0', 'v1']) quiet(name);
+  const [port, far] = [await ports.packet('v0'), await ports.packet('v1')];
+  const tap = await ports.tap('c');
+  const netdev = await ports.packet('c');
+  const pair = new SocketPair();
+  const stream = ports.stream(pair.fd);
+  const scattered = new ScatterPort(97);
+  const [farSink, netdevSink] = [new MemoryPort(98), new MemoryPort(99)];
+  const transfer = new PortTransfer();
+  const sent = frames(60);
+  pair.send(framed(...sent));
+  transfer.turns(stream, [port, tap]);
+  for (const frame of sent) scattered.push(frame);
+  transfer.turns(scattered, [port, tap]);
+  const udp = buildFrame({ version: 4, protocol: 'udp', payload: new Uint8Array(1200).fill(3) });
+  scattered.push(udp.octets, { flags: VNET_FLAG.NEEDS_CSUM, csumStart: udp.l4, csumOffset: 6 });
+  transfer.turns(scattered, [port, tap]);
+  await until('every frame', () => {
+    transfer.turns(far, [farSink]);
+    transfer.turns(netdev, [netdevSink]);
+    return transfer.account(farSink).sent === 121 && transfer.account(netdevSink).sent === 121;
+  });
+  for (const sink of [farSink, netdevSink]) {
+    const arrived = sink.take().map((frame) => Buffer.from(frame));
+    t.same(arrived.slice(0, 120), [...sent, ...sent]);
+    t.same(inspectFrame(arrived[120] as Buffer).payload, Buffer.alloc(1200, 3));
+  }
+  transfer.close(stream);
+  pair.close();
+  ports.close();
+  ip('link del v0');
 });
 
 t.test('a tag that the kernel took out is put back, and checksum offsets move with it', async (t) => {

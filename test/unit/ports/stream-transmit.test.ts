@@ -8,6 +8,7 @@ import { Arena } from '../../../src/sys/arena.ts';
 import { VNET_FLAG, VNET_GSO } from '../../../src/wire/virtio-net-hdr.ts';
 import { buildFrame, inspectFrame } from '../../support/ip-frame.ts';
 import { PortTransfer } from '../../support/port-transfer.ts';
+import { ScatterPort } from '../../support/scatter-port.ts';
 import { framed, SocketPair, unframed } from '../../support/socket-pair.ts';
 
 const resources = portResources(new Arena(PORT_RESOURCES_SIZE));
@@ -62,6 +63,24 @@ test('frames leave octet for octet behind their lengths, tags put back', (t) => 
     account.sentBytes,
     [...frames, ...tagged].reduce((sum, octets) => sum + octets.length, 0),
   );
+  finish();
+});
+
+test('frames in several segments of memory that is not private leave whole, and the memory as it was', (t) => {
+  const { pair, port, transfer, account, finish } = bench();
+  const source = new ScatterPort(3);
+  const { octets, offload, payload } = superFrame(5000, 1000, 7);
+  const frames = [60, 256, 258, 300, 1514, 40_000].map((len, k) => frame(len, k + 1));
+  for (const octets of frames) source.push(octets);
+  source.push(octets, offload);
+  source.push(frame(900, 8), { flags: 0, csumStart: 0, csumOffset: 0, strippedTag: { tpid: 0x88a8, tci: 0x0fff } });
+  transfer.turns(source, [port]);
+  const arrived = unframed(pair.read());
+  t.deepEqual(arrived.slice(0, 6), frames);
+  t.deepEqual(Buffer.concat(arrived.slice(6, 11).map((segment) => inspectFrame(segment).payload)), Buffer.from(payload));
+  t.is(arrived[11]?.toString('hex', 12, 18), '88a80fff88b5');
+  t.deepEqual(arrived[11]?.subarray(16), frame(900, 8).subarray(12));
+  t.is(account.sent, 8);
   finish();
 });
 
