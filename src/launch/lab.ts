@@ -4,7 +4,10 @@
 // started, those before it are stopped again. Guests boot side by side.
 
 import path from 'node:path';
+import type { GuestConfig } from '../control/config.ts';
+import type { PortSpec } from '../ports/spec.ts';
 import { guestMac } from './guest-mac.ts';
+import { type GuestPlace, guestPort } from './guest-port.ts';
 import { LaunchError } from './launch-error.ts';
 import {
   type Accelerator,
@@ -15,7 +18,7 @@ import {
   MODEL_DEFAULT,
   qemuArgs,
 } from './qemu-args.ts';
-import { checkModel, type QemuProgram } from './qemu-probe.ts';
+import { checkModel, type QemuProgram, type QemuVersion } from './qemu-probe.ts';
 import { type Guest, type GuestExit, type ReadyOptions, startGuest } from './supervisor.ts';
 
 /** A guest as a configuration describes it. */
@@ -53,8 +56,33 @@ export interface Lab {
   readonly guests: readonly Guest[];
   /** Resolves when all are ready; rejects with the first one's LaunchError. `timeoutMs` is for each. */
   ready(options?: ReadyOptions): Promise<void>;
-  /** Stops all; resolves when all are gone. */
-  stop(): Promise<void>;
+  /** Stops all; resolves when all are gone, each within `graceMs` by itself or then by force. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** A configuration's guests: the ports they need on the switch, and what to start. */
+export interface LabPlan {
+  readonly ports: readonly PortSpec[];
+  readonly guests: readonly LabGuest[];
+}
+
+/** What the guests of a configuration come to. Throws a LaunchError for one that cannot be connected. */
+export function planLab(configs: readonly GuestConfig[], version: QemuVersion, place: GuestPlace): LabPlan {
+  const ports: PortSpec[] = [];
+  const guests: LabGuest[] = [];
+  for (const { name, port = name, via = 'auto', mac, model, memory_mb: memoryMb, qemu } of configs) {
+    const { spec, link } = guestPort(port, via, version, place);
+    ports.push(spec);
+    guests.push({
+      name,
+      link,
+      ...(mac !== undefined && { mac }),
+      ...(model !== undefined && { model }),
+      ...(memoryMb !== undefined && { memoryMb }),
+      ...(qemu !== undefined && { qemu }),
+    });
+  }
+  return { ports, guests };
 }
 
 /** Starts `guests` and resolves when all QEMUs run. Throws a LaunchError; then none of them runs. */
@@ -67,9 +95,9 @@ export async function startLab(guests: readonly LabGuest[], options: LabOptions)
     ready: async (ready) => {
       await Promise.all(started.map((guest) => guest.ready(ready)));
     },
-    stop: async () => {
+    stop: async (graceMs) => {
       stopping = true;
-      await Promise.all(started.map((guest) => guest.stop()));
+      await Promise.all(started.map((guest) => guest.stop(graceMs)));
     },
   };
   try {

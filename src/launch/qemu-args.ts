@@ -110,9 +110,14 @@ function bootArgs(name: string, boot: GuestBoot): string[] {
   ];
 }
 
+/** Whether this QEMU has `-netdev stream`. */
+export function hasStream(version: QemuVersion): boolean {
+  return isAtLeast(version, 7, 2);
+}
+
 function netdev(link: GuestLink, version: QemuVersion): string {
   if (link.via === 'tap') return `tap,id=weft0,ifname=${escaped(link.ifname)},script=no,downscript=no`;
-  if (!isAtLeast(version, 7, 2)) {
+  if (!hasStream(version)) {
     throw new LaunchError(
       `QEMU ${version.text} has no "-netdev stream", which came with 7.2: install a newer QEMU, or connect the guest with --via tap.`,
     );
@@ -133,7 +138,7 @@ function isAtLeast(version: QemuVersion, major: number, minor: number): boolean 
 }
 
 /** Whether the user's arguments name an accelerator; QEMU would try ours first, or refuse the mixture. */
-function choosesAccelerator(args: readonly string[]): boolean {
+export function choosesAccelerator(args: readonly string[]): boolean {
   return args.some((arg, index) => {
     const option = arg.replace(/^--/, '-');
     if (option === '-accel' || option === '-enable-kvm') return true;
@@ -141,12 +146,16 @@ function choosesAccelerator(args: readonly string[]): boolean {
   });
 }
 
+/** Refuses, with a LaunchError, names that a guest cannot have. */
+export function checkGuestName(name: string): void {
+  if (GUEST_NAME.test(name)) return;
+  throw new LaunchError(
+    `"${name}" cannot be the name of a guest: use up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit.`,
+  );
+}
+
 function checkMachine(guest: GuestMachine): void {
-  if (!GUEST_NAME.test(guest.name)) {
-    throw new LaunchError(
-      `"${guest.name}" cannot be the name of a guest: use up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit.`,
-    );
-  }
+  checkGuestName(guest.name);
   if (!MODEL_NAME.test(guest.model)) {
     throw new LaunchError(
       `Guest ${guest.name}: "${guest.model}" is no network card of QEMU; use its name alone, such as virtio-net-pci, e1000 or rtl8139.`,

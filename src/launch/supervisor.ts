@@ -107,7 +107,7 @@ export async function startGuest(qemu: QemuProgram, machine: GuestMachine, outpu
     log.close();
     throw error;
   }
-  return new QemuGuest(machine, args, child, log);
+  return new QemuGuest(machine, args, child, log, terminal);
 }
 
 /** Refuses a link with nothing at its other end. QEMU would not: it runs with a card that is never connected, or makes a tap of its own. */
@@ -137,15 +137,17 @@ class QemuGuest implements Guest {
   readonly agent: Agent | undefined;
   readonly exited: Promise<GuestExit>;
   readonly #child: ChildProcess;
+  readonly #hasTerminal: boolean;
   #stopping = false;
 
-  constructor(machine: GuestMachine, args: readonly string[], child: ChildProcess, log: ConsoleLog) {
+  constructor(machine: GuestMachine, args: readonly string[], child: ChildProcess, log: ConsoleLog, hasTerminal: boolean) {
     this.name = machine.name;
     this.mac = machine.mac;
     this.pid = child.pid ?? 0;
     this.args = args;
     this.log = log;
     this.#child = child;
+    this.#hasTerminal = hasTerminal;
     child.stdout?.on('data', (octets: Buffer) => log.write(octets));
     child.stderr?.on('data', (octets: Buffer) => log.write(octets));
     const socket = child.stdio[AGENT_FD];
@@ -213,6 +215,8 @@ class QemuGuest implements Guest {
 
   /** The end of the log, or what else tells more, as the end of a message. */
   #logEnd(lines: readonly string[] = []): string {
+    // What it said stands above on the terminal.
+    if (this.#hasTerminal) return '.';
     const shown = (lines.length > 0 ? lines : this.log.tail(MESSAGE_LINES)).map((line) => `  ${line}`).join('\n');
     const where = this.log.file === undefined ? '' : ` (${this.log.file})`;
     return shown === '' ? `; it printed nothing${where}.` : `; the end of its log${where}:\n${shown}`;
