@@ -159,7 +159,7 @@ export class SwitchLoop {
     }
   }
 
-  /** After a port did something: take it out if its device failed, wait for room if it queued, come back if frames are left in it. */
+  /** After a port did something: take it out if its device failed, wait for room if it queued, come back for its backlog. */
   #settle(port: Port): void {
     const { portNo, fault } = port;
     if (fault !== undefined) {

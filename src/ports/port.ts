@@ -45,6 +45,6 @@ export interface Port {
   transmit(batch: Batch, frames: Uint16Array, start: number, count: number, result: TransmitResult): void;
   /** Sends queued copies after the device became writable. */
   drain(result: TransmitResult): void;
-  /** Gives up what is queued (as drops of `result`) and releases the port's memory; does not close its descriptors, which main owns. */
+  /** Gives up what is queued (as drops of `result`) and the port's memory; its descriptors stay open, they are main's. */
   close(result: TransmitResult): void;
 }
