@@ -47,7 +47,8 @@ export function addRun(program: Command): void {
 
 const LOG_LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'];
 
-function parseLogLevel(text: string): string {
+/** Reads a level of the log. Throws UsageError. */
+export function parseLogLevel(text: string): string {
   if (LOG_LEVELS.includes(text)) return text;
   throw new UsageError(`--log-level ${text}: it is ${LOG_LEVELS.join(', ')}`);
 }
@@ -89,14 +90,16 @@ async function run(options: RunOptions): Promise<void> {
 
 /** The file, then the command line over it; ports of both. Throws UsageError, ConfigError or SpecError. */
 async function configOf(options: RunOptions): Promise<SwitchConfig & { name: string }> {
-  const [{ parseFdbSize, parseHostOption, parseUplinkOption, readConfigFile, stpComplaint }, { parsePortSpec }] =
-    await Promise.all([import('../control/config.ts'), import('../ports/spec.ts')]);
+  const [{ parseFdbSize, parseHostOption, parseUplinkOption, stpComplaint }, { parsePortSpec }] = await Promise.all([
+    import('../control/config-options.ts'),
+    import('../ports/spec.ts'),
+  ]);
   if (options.stp !== undefined) {
     const complaint = stpComplaint(options.stp);
     if (complaint !== undefined) throw new UsageError(`--stp ${options.stp}: ${complaint}`);
   }
-  const file: SwitchConfig =
-    options.config === undefined ? { ports: [], settings: {}, guests: [] } : readConfigFile(options.config);
+  let file: SwitchConfig = { ports: [], settings: {}, guests: [] };
+  if (options.config !== undefined) file = (await import('../control/config.ts')).readConfigFile(options.config);
   return {
     ...file,
     name: options.switch ?? file.name ?? NAME_DEFAULT,

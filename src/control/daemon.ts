@@ -7,7 +7,8 @@
 
 import { Switch } from '../loop/switch.ts';
 import type { PortSpec } from '../ports/spec.ts';
-import type { HostConfig, SwitchConfig, UplinkConfig } from './config.ts';
+import type { SwitchConfig } from './config.ts';
+import type { HostConfig, UplinkConfig } from './config-options.ts';
 import { messageOf } from './errors.ts';
 import { hostMac, machineId } from './identity.ts';
 import type { SwitchSetup } from './json.ts';

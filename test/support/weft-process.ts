@@ -3,10 +3,17 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import t from 'tap';
 import { DEADLINE_MS, until } from './netns.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const COMMAND = ['-u', 'NODE_OPTIONS', '-u', 'WEFT_RUN_DIR', process.execPath];
+
+/** Left by a test that failed half way, each would keep its file from ending. */
+const running = new Set<ChildProcess>();
+t.teardown(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 /** What a finished process left. */
 export interface Outcome {
@@ -48,10 +55,11 @@ export class WeftRun {
   #ended: Promise<number | string>;
   #hasEnded = false;
 
-  /** Starts it; `nodeArgs` stand before the program. Ends with the sandbox at the latest. */
+  /** Starts it; `nodeArgs` stand before the program. Ends with the test file at the latest. */
   constructor(args: readonly string[], nodeArgs: readonly string[] = []) {
     // env executes node in its own place, so the process number is that of weft.
     this.child = spawn('env', [...COMMAND, ...nodeArgs, MAIN, 'run', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(this.child);
     this.child.stdout?.on('data', (data) => {
       this.stdout += data;
     });
@@ -61,6 +69,7 @@ export class WeftRun {
     this.#ended = new Promise((resolve) => {
       this.child.once('close', (status, signal) => {
         this.#hasEnded = true;
+        running.delete(this.child);
         resolve(status ?? signal ?? 'unknown');
       });
     });

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
-import { parseConfig, parseFdbSize, parseHostOption, parseUplinkOption, readConfigFile } from '../../../src/control/config.ts';
+import { parseConfig, readConfigFile } from '../../../src/control/config.ts';
+import { parseFdbSize, parseHostOption, parseUplinkOption } from '../../../src/control/config-options.ts';
 import { ConfigError, UsageError } from '../../../src/control/errors.ts';
 
 test('everything a file may say', (t) => {
