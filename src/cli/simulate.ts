@@ -12,9 +12,8 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { runFrameScenario, type ScenarioResult, type StepResult } from '../sim/frame-scenario.ts';
-import { checkScenario, type Entry, entriesOf } from '../sim/scenario.ts';
-import { ScenarioError } from '../sim/step.ts';
+import type { ScenarioResult, StepResult } from '../sim/frame-scenario.ts';
+import type { Entry } from '../sim/scenario.ts';
 
 /** Where `simulateCommand` prints; process.stdout and process.stderr unless a test listens. */
 export interface SimulateOptions {
@@ -38,17 +37,30 @@ export function addSimulate(program: Command): void {
 /** Runs `files`, each a path or `PATH#ID`; returns the exit code. */
 export async function simulateCommand(files: readonly string[], options: SimulateOptions = {}): Promise<number> {
   const report = new Report(options);
-  for (const file of files) simulateFile(file, report);
+  const simulator = await loadSimulator();
+  for (const file of files) simulateFile(file, simulator, report);
   report.end();
   return report.exitCode;
 }
 
-function simulateFile(argument: string, report: Report): void {
+type Simulator = Awaited<ReturnType<typeof loadSimulator>>;
+
+/** The bridge and the simulator, which no other verb has to load. */
+async function loadSimulator() {
+  const [{ runFrameScenario }, { checkScenario, entriesOf }, { ScenarioError }] = await Promise.all([
+    import('../sim/frame-scenario.ts'),
+    import('../sim/scenario.ts'),
+    import('../sim/step.ts'),
+  ]);
+  return { runFrameScenario, checkScenario, entriesOf, ScenarioError };
+}
+
+function simulateFile(argument: string, simulator: Simulator, report: Report): void {
   // A path may have a # of its own.
   const hash = existsSync(argument) ? -1 : argument.lastIndexOf('#');
   const path = hash < 0 ? argument : argument.slice(0, hash);
   const wanted = hash < 0 ? undefined : argument.slice(hash + 1);
-  const entries = readEntries(path, report);
+  const entries = readEntries(path, simulator, report);
   if (entries === undefined) return;
   const chosen = wanted === undefined ? entries : entries.filter(({ id }) => id === wanted);
   if (wanted !== undefined) {
@@ -60,10 +72,10 @@ function simulateFile(argument: string, report: Report): void {
       return;
     }
   }
-  for (const entry of chosen) simulateEntry(path, entry, report);
+  for (const entry of chosen) simulateEntry(path, entry, simulator, report);
 }
 
-function readEntries(path: string, report: Report): Entry[] | undefined {
+function readEntries(path: string, { entriesOf, ScenarioError }: Simulator, report: Report): Entry[] | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -82,7 +94,8 @@ function readEntries(path: string, report: Report): Entry[] | undefined {
   }
 }
 
-function simulateEntry(file: string, entry: Entry, report: Report): void {
+function simulateEntry(file: string, entry: Entry, simulator: Simulator, report: Report): void {
+  const { checkScenario, runFrameScenario, ScenarioError } = simulator;
   if (!entry.hasSteps) {
     report.skip(file, entry.id);
     return;

@@ -192,6 +192,20 @@ test('stations age, are collected by the tick, and are counted', (t) => {
   t.like(bridge.snapshot().fdb, { learned: 0, learned_total: 1, expired_total: 1 });
 });
 
+test('one tick collects a bounded number; what is too old is a miss all the same', (t) => {
+  const bridge = bridgeOf(2, 8192);
+  const frames = Array.from({ length: 6000 }, (_, n) => ({
+    src: `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`,
+    dst: BROADCAST,
+  }));
+  for (let n = 0; n < frames.length; n += 200) relayFrames(bridge, 1, frames.slice(n, n + 200), 0);
+  bridge.tick(300_000);
+  t.like(bridge.snapshot().fdb, { learned: 6000 - 4096, expired_total: 4096 });
+  t.deepEqual(bridge.fdbEntries(300_000), []);
+  bridge.tick(301_000);
+  t.like(bridge.snapshot().fdb, { learned: 0, expired_total: 6000 });
+});
+
 test('ageing time 0: nothing is learned, everything floods', (t) => {
   const bridge = bridgeOf(3);
   bridge.apply({ type: 'switch_set', settings: { ageing_time_s: 0 } }, 0);
