@@ -75,7 +75,6 @@ export class Station {
       server.stdout?.once('data', () => resolve());
       server.once('exit', (status) => reject(new Error(`the server of ${this.label} ended with ${status}`)));
     });
-    server.removeAllListeners('exit');
   }
 
   /** Sends octets to another station's server by TCP; 'same' when their hash came back. */
