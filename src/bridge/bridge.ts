@@ -17,13 +17,14 @@ import { assert } from '../lib/assert.ts';
 import type { Batch } from '../relay/batch.ts';
 import { DROP_BASE, DROP_COUNT, DROP_REASONS } from '../relay/drop-reason.ts';
 import type { EgressLists, TransmitResult } from '../relay/egress.ts';
-import { FDB_FLAG, Fdb, STAMPS_PER_S } from '../relay/fdb.ts';
+import { Fdb, STAMPS_PER_S } from '../relay/fdb.ts';
 import type { FdbState } from '../relay/fdb-state.ts';
 import { AGEING_TIME_DEFAULT_S, FDB_SIZE_DEFAULT, PORT_NO_MAX } from '../relay/limits.ts';
 import { PORT_FLAGS_DEFAULT, type PortRecord } from '../relay/port-table.ts';
 import { Relay } from '../relay/relay.ts';
 import { formatMac, isGroup, isZero, parseMac } from '../wire/ethernet.ts';
 import { type Command, CommandError, type PortSettings, type SwitchSettings } from './command.ts';
+import { copyFdb, type FdbColumns, fdbEntries } from './fdb-view.ts';
 import type { BridgeSnapshot, DropSnapshot, FdbSnapshotEntry, PortSnapshot } from './snapshot.ts';
 
 /** What a bridge is made with. */
@@ -222,23 +223,12 @@ export class Bridge {
 
   /** The FDB, sorted by address. */
   fdbEntries(now: number): FdbSnapshotEntry[] {
-    const entries: FdbSnapshotEntry[] = [];
-    this.#relay.fdb.forEach(stampOf(now), ({ hi, lo, fid, port, flags, ageS }) => {
-      const state = (flags & FDB_FLAG.PERMANENT) !== 0 ? 'permanent' : (flags & FDB_FLAG.STATIC) !== 0 ? 'static' : 'dynamic';
-      const names: string[] = [];
-      if ((flags & FDB_FLAG.STICKY) !== 0) names.push('sticky');
-      if ((flags & FDB_FLAG.EXTERN) !== 0) names.push('extern_learn');
-      entries.push({
-        mac: formatMac(hi, lo),
-        portNo: port,
-        ifname: this.#identities.get(port)?.name ?? `port ${port}`,
-        fid,
-        state,
-        age_s: state === 'dynamic' ? Math.floor(ageS) : 0,
-        flags: names,
-      });
-    });
-    return entries.sort((a, b) => (a.mac < b.mac ? -1 : a.mac > b.mac ? 1 : a.fid - b.fid));
+    return fdbEntries(this.copyFdb(now), (portNo) => this.#identities.get(portNo)?.name);
+  }
+
+  /** The FDB as columns, for another thread to make entries of. */
+  copyFdb(now: number): FdbColumns {
+    return copyFdb(this.#relay.fdb, stampOf(now));
   }
 
   /** The number of the port called `name`, or 0. */

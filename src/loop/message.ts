@@ -3,7 +3,8 @@
 
 import type { BridgeConfig, BridgeState } from '../bridge/bridge.ts';
 import type { Command } from '../bridge/command.ts';
-import type { BridgeSnapshot, FdbSnapshotEntry } from '../bridge/snapshot.ts';
+import type { FdbColumns } from '../bridge/fdb-view.ts';
+import type { BridgeSnapshot } from '../bridge/snapshot.ts';
 import type { Attachment } from '../ports/device.ts';
 import type { PortFault } from '../ports/port.ts';
 
@@ -33,7 +34,7 @@ export interface Replies {
   attach: null;
   detach: null;
   snapshot: { bridge: BridgeSnapshot; loop: LoopSnapshot; now_ms: number };
-  fdb: FdbSnapshotEntry[];
+  fdb: FdbColumns;
   save: BridgeState;
 }
 

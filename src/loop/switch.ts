@@ -3,6 +3,7 @@
 
 import type { PortSettings, SwitchSettings } from '../bridge/command.ts';
 import { CommandError } from '../bridge/command.ts';
+import { fdbEntries } from '../bridge/fdb-view.ts';
 import type { FdbSnapshotEntry } from '../bridge/snapshot.ts';
 import { createDevice } from '../ports/open-device.ts';
 import type { PortSpec } from '../ports/spec.ts';
@@ -137,8 +138,10 @@ export class Switch {
   }
 
   /** The FDB, sorted by address. */
-  fdb(): Promise<FdbSnapshotEntry[]> {
-    return this.#running().request({ type: 'fdb' });
+  async fdb(): Promise<FdbSnapshotEntry[]> {
+    const columns = await this.#running().request({ type: 'fdb' });
+    const names = new Map([...this.#ports.values()].map(({ portNo, spec }) => [portNo, spec.name]));
+    return fdbEntries(columns, (portNo) => names.get(portNo));
   }
 
   /** What users see of the switch. */

@@ -72,7 +72,7 @@ function obey(loop: SwitchLoop, request: Request): Replies[keyof Replies] {
     case 'snapshot':
       return { bridge: loop.bridge.snapshot(), loop: loop.snapshot(), now_ms: now };
     case 'fdb':
-      return loop.bridge.fdbEntries(now);
+      return loop.bridge.copyFdb(now);
     case 'save':
       return loop.bridge.save();
   }

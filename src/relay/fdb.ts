@@ -104,6 +104,11 @@ export class Fdb {
     for (let entry = 1; entry <= size; entry++) this.#lists.append(FREE, entry);
   }
 
+  /** Entries of every kind now (expired ones until they are collected). */
+  get count(): number {
+    return this.#ageingCount + this.lastingCount;
+  }
+
   /** Entries learned from traffic now, stale ones not counted (expired ones until they are collected). */
   get learnedCount(): number {
     return this.#ageingCount - this.#userCount;
@@ -344,7 +349,7 @@ export class Fdb {
   }
 
   #isFull(): boolean {
-    return this.#ageingCount + this.lastingCount >= this.size;
+    return this.count >= this.size;
   }
 
   #isLimited(): boolean {
