@@ -24,6 +24,8 @@ const LIST = BATCH_FRAMES_MAX;
 const { KNOWN_UNICAST, UNKNOWN_UNICAST, MULTICAST, BROADCAST, RESERVED } = KIND;
 const { PORT_DOWN, RESERVED_GROUP, NOT_FORWARDING, SAME_PORT, ISOLATED, EGRESS_BLOCKED, NO_EGRESS, TOO_BIG } = DROP;
 const DROP_FIRST = DROP.RUNT;
+/** Last four octets of 01-80-C2-00-00-01. */
+const PAUSE_LO = 0xc2000001;
 const FLOOD_ROW = PORT_NO_MAX + 1;
 
 /** Relays batches between ports by what the FDB knows. */
@@ -70,10 +72,12 @@ export class Relay {
         if (!isUp) {
           outcome = PORT_DOWN;
         } else {
-          if (learns) action = fdb.learn(srcHi[i] as number, srcLo[i] as number, ingress, now);
           const hi = dstHi[i] as number;
           const lo = dstLo[i] as number;
           const isReserved = hi === 0x0180 && lo >>> 4 === 0xc200000;
+          // A PAUSE frame is between a port and its link partner: the kernel does not even learn from it.
+          if (learns && !(isReserved && lo === PAUSE_LO))
+            action = fdb.learn(srcHi[i] as number, srcLo[i] as number, ingress, now);
           if (isReserved && (groupMask & (1 << (lo & 0xf))) === 0) {
             outcome = RESERVED_GROUP;
           } else if (!forwards) {

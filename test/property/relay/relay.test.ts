@@ -14,6 +14,8 @@ const STATIC_STATION = '02:00:00:00:00:aa';
 const ZERO = '00:00:00:00:00:00';
 const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 const RESERVED = Array.from({ length: 16 }, (_, n) => `01:80:c2:00:00:0${n.toString(16)}`);
+/** Not even learned from. */
+const PAUSE = RESERVED[1];
 const GROUPS = ['01:00:5e:00:00:01', '33:33:00:00:00:01', '01:80:c2:00:00:10', '01:80:c2:00:01:00', '03:00:00:00:00:00'];
 
 interface PortSetup {
@@ -129,7 +131,7 @@ class Reference {
     if (!up || !ingress.up || ingress.state === 'disabled') return [];
     const known = this.fdb.get(sent.src);
     const learns = ingress.flags.learning && (ingress.state === 'learning' || ingress.state === 'forwarding') && ageingS !== 0;
-    if (learns && known?.isStatic !== true) this.fdb.set(sent.src, { port: portNo, at: now, isStatic: false });
+    if (learns && sent.dst !== PAUSE && known?.isStatic !== true) this.fdb.set(sent.src, { port: portNo, at: now, isStatic: false });
     const reserved = RESERVED.indexOf(sent.dst);
     if (reserved >= 0 && ((groupFwdMask | ingress.groupFwdMask | 1) & (1 << reserved)) === 0) return [];
     if (!this.#forwards(ingress)) return [];

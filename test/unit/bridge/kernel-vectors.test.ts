@@ -62,6 +62,9 @@ test('PAUSE: never, whatever the masks', (t) => {
   const bridge = threePorts({ group_fwd_mask: 0xfff8 });
   setPort(bridge, 1, { group_fwd_mask: 0xfffd });
   t.is(outcome(bridge, { dst: reserved(1) }), 'reserved_group');
+  t.deepEqual(bridge.fdbEntries(0), [], 'and its source is not learned');
+  t.is(outcome(bridge, { dst: reserved(2) }), 'reserved');
+  t.is(bridge.fdbEntries(0).length, 1, 'as that of the other reserved groups is');
 });
 
 test(':02 to :0f with no mask: not relayed', (t) => {
