@@ -19,7 +19,7 @@ import type { Note, Progress } from '../progress.ts';
 import { claimDemo, type DemoClaim, demoSubnets, removeDeadDemos } from './journal.ts';
 import { type DemoNetwork, makeNetwork, planNetwork } from './network.ts';
 import { lostPairs, type PingJson, pingAll, warmUp } from './ping-matrix.ts';
-import { type DemoJson, type Introduction, renderIntroduction } from './report.ts';
+import { type DemoJson, type Introduction, lossSentence, renderIntroduction } from './report.ts';
 import { guestStation, hostStation, type Station } from './station.ts';
 import { measureThroughput, serve, type ThroughputJson } from './throughput.ts';
 
@@ -80,13 +80,10 @@ export class Demo implements Running {
     this.#work = this.#run(ending).then(
       (outcome) => {
         this.#isTried = true;
-        const lost = lostPairs(outcome.result.pings);
-        if (lost.length === 0) this.exitCode = 0;
+        const loss = lossSentence(outcome.result);
+        if (loss === undefined) this.exitCode = 0;
         onTried(outcome);
-        if (lost.length > 0) {
-          const count = outcome.result.pings.length;
-          ending.fail(new ControlError(`${lost.length} of ${count} pairs did not reach each other: ${lost.join(', ')}`));
-        }
+        if (loss !== undefined) ending.fail(new ControlError(loss));
       },
       (error: Error) => {
         if (error instanceof Interrupted) return;
@@ -144,9 +141,9 @@ export class Demo implements Running {
 
     const client = await ControlClient.connect(daemon.socketPath);
     try {
-      const [ports, fdb] = [await client.call('ports', {}), await client.call('fdb', {})];
+      const [ports, fdb, drops] = [await client.call('ports', {}), await client.call('fdb', {}), await client.call('drops', {})];
       const ok = lostPairs(pings).length === 0;
-      return { result: { ok, switch: claim.name, network, pings, throughput, ports, fdb }, logDir: claim.dir, guests };
+      return { result: { ok, switch: claim.name, network, pings, throughput, ports, fdb, drops }, logDir: claim.dir, guests };
     } finally {
       client.close();
     }

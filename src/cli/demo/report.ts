@@ -1,12 +1,13 @@
 // What the demo tells people besides its steps: who is who, what came out, and what to try next.
 
 import { styleText } from 'node:util';
-import type { FdbJson, PortJson } from '../../control/json.ts';
+import type { DropJson, FdbJson, PortJson } from '../../control/json.ts';
+import { renderDrops } from '../drops.ts';
 import { renderFdb } from '../fdb.ts';
 import { renderPorts } from '../ports.ts';
 import { type Column, renderTable } from '../table.ts';
 import type { DemoNetwork } from './network.ts';
-import { type PingJson, renderMatrix } from './ping-matrix.ts';
+import { lostPairs, type PingJson, renderMatrix } from './ping-matrix.ts';
 import { renderThroughput, type ThroughputJson } from './throughput.ts';
 
 /** What `weft --json demo` prints once everything was tried. */
@@ -19,6 +20,7 @@ export interface DemoJson {
   throughput: ThroughputJson[];
   ports: PortJson[];
   fdb: FdbJson[];
+  drops: DropJson[];
 }
 
 /** One station, as it is introduced. */
@@ -39,7 +41,7 @@ export function renderIntroduction(rows: readonly Introduction[], terminal: bool
   return renderTable(rows, INTRODUCTION, terminal);
 }
 
-/** What came out, as tables under headings; ports and FDB as `weft ports` and `weft fdb` show them. */
+/** What came out, as tables under headings; those of the switch as its verbs show them, drops only when something was lost. */
 export function renderResult(result: DemoJson, terminal: boolean): string {
   const sections: [string, string][] = [
     ['ping: shortest of three round trips', renderMatrix(result.pings, terminal)],
@@ -48,9 +50,19 @@ export function renderResult(result: DemoJson, terminal: boolean): string {
       : [['TCP throughput (iperf3)', renderThroughput(result.throughput, terminal)] as [string, string]]),
     ['FDB (weft fdb)', renderFdb(result.fdb, terminal)],
     ['ports (weft ports)', renderPorts(result.ports, terminal)],
+    ...(result.ok ? [] : [['drops (weft drops)', renderDrops(result.drops, terminal)] as [string, string]]),
   ];
   const heading = (title: string) => (terminal ? styleText('bold', title, { validateStream: false }) : title);
   return sections.map(([title, table]) => `\n${heading(title)}\n\n${indented(table)}\n`).join('');
+}
+
+/** What is wrong with the pings, as a sentence; undefined when every pair reached each other. */
+export function lossSentence({ pings, network }: Pick<DemoJson, 'pings' | 'network'>): string | undefined {
+  const lost = lostPairs(pings);
+  if (lost.length === 0) return undefined;
+  const isHostOnly = lost.every((pair) => pair.split(' > ').includes('host'));
+  const guess = isHostOnly ? `; all with the host, so look whether its firewall lets ICMP through on ${network?.host}` : '';
+  return `${lost.length} of ${pings.length} pairs did not reach each other: ${lost.join(', ')}${guess}`;
 }
 
 /** How the demo is looked at from another terminal. */
@@ -68,7 +80,7 @@ export function renderInvitation({ weft, logDir, network, guests }: Surroundings
   const [first, second] = guests;
   const rows: [string, string][] = [
     [`${weft} stats`, 'counters and rates of every port; also show, ports, fdb, drops'],
-    [`${weft} port set ${second?.name} isolated=on`, 'change a port while it runs'],
+    [`${weft} port set ${first?.name} isolated=on`, `do so with ${second?.name} too, and the two no longer reach each other`],
     [`${weft} fdb flush`, 'forget who is where, and watch it learn again'],
   ];
   if (network !== null) {

@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import { lostPairs, type PingJson, parsePing, renderMatrix } from '../../../../src/cli/demo/ping-matrix.ts';
-import { renderInvitation } from '../../../../src/cli/demo/report.ts';
+import { lossSentence, renderInvitation } from '../../../../src/cli/demo/report.ts';
 import { parseIperf, renderThroughput } from '../../../../src/cli/demo/throughput.ts';
 
 const IPUTILS = `PING 10.76.24.11 (10.76.24.11) 56(84) bytes of data.
@@ -51,6 +51,17 @@ test('the matrix has a row for each sender and a dash on the diagonal', (t) => {
     ].join('\n'),
   );
   t.deepEqual(lostPairs(PINGS), ['pc > vm1']);
+});
+
+test('what was lost is a sentence, with a guess when it is the host alone', (t) => {
+  const network = { subnet: '10.76.0', host: 'demo-1', uplink: 'demo-1-up', netns: 'demo-1-pc' };
+  t.is(lossSentence({ pings: PINGS, network }), '1 of 6 pairs did not reach each other: pc > vm1');
+  t.is(lossSentence({ pings: PINGS.filter(({ received }) => received > 0), network }), undefined);
+  const deaf = [ping('host', 'vm1', 3, 1), ping('vm1', 'host', 0, null)];
+  t.is(
+    lossSentence({ pings: deaf, network }),
+    '1 of 2 pairs did not reach each other: vm1 > host; all with the host, so look whether its firewall lets ICMP through on demo-1',
+  );
 });
 
 test('iperf3: a result, and what went wrong in its own words', (t) => {
