@@ -13,8 +13,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ControlError, codeOf, messageOf } from '../../control/errors.ts';
-import { netnsPath } from '../../sys/netns.ts';
-import { deleteLink, findLink } from '../../sys/rtnetlink.ts';
+import { inNetns, netnsPath } from '../../sys/netns.ts';
+import { deleteLink, findLink, getLink, setLink } from '../../sys/rtnetlink.ts';
+import { addAddress } from '../../sys/rtnetlink-address.ts';
 import { chooseSubnet } from './subnet.ts';
 
 /** Names and addresses of one demo's network; plain data, made for JSON. */
@@ -49,14 +50,17 @@ export async function planNetwork(reserved: readonly string[]): Promise<DemoNetw
   throw new ControlError('no free names for the interfaces of the demo: look at ip link and ip netns for what has them all');
 }
 
-/** Makes the namespace and the cable. Throws ControlError; what was made before the failure stays for `removeNetwork`. */
+/** Makes the namespace and the cable. Throws ControlError or SysError; what was made before the failure stays for `removeNetwork`. */
 export async function makeNetwork(network: DemoNetwork): Promise<void> {
   const { subnet, uplink, netns } = network;
   await ip(['netns', 'add', netns]);
   await ip(['link', 'add', 'name', uplink, 'type', 'veth', 'peer', 'name', PC_IFNAME, 'netns', netns]);
-  await ip(['-n', netns, 'address', 'add', `${subnet}.2/24`, 'dev', PC_IFNAME]);
-  await ip(['-n', netns, 'link', 'set', 'dev', 'lo', 'up']);
-  await ip(['-n', netns, 'link', 'set', 'dev', PC_IFNAME, 'up']);
+  inNetns(netns, () => {
+    const { ifindex } = getLink(PC_IFNAME);
+    addAddress(ifindex, `${subnet}.2`, 24);
+    setLink(ifindex, { up: true });
+    setLink(getLink('lo').ifindex, { up: true });
+  });
 }
 
 /** Removes what there is of the network, the tap too if its switch could not. Throws ControlError or SysError. */

@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ControlError } from '../../control/errors.ts';
 import type { Guest } from '../../launch/supervisor.ts';
+import { netnsPath } from '../../sys/netns.ts';
 
 /** What became of a program. */
 export interface ProgramResult {
@@ -24,7 +25,8 @@ const execute = promisify(execFile);
 
 /** This host, or a network namespace of it. Its programs end with `signal`. */
 export function hostStation(name: string, address: string, signal: AbortSignal, netns?: string): Station {
-  const prefix = netns === undefined ? [] : ['ip', 'netns', 'exec', netns];
+  // Not `ip netns exec`, which mounts as well and so fails where / is no mount, in a chroot.
+  const prefix = netns === undefined ? [] : ['nsenter', `--net=${netnsPath(netns)}`];
   return {
     name,
     address,
