@@ -22,6 +22,7 @@ export interface SwitchSettings {
   up: boolean;
 }
 
+/** A command: what is to change, with everything needed to do it. */
 export type Command =
   | { type: 'port_add'; name: string; kind: string; target: string; portNo?: number; settings?: Partial<PortSettings> }
   | { type: 'port_remove'; portNo: number }
