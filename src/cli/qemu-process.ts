@@ -17,7 +17,7 @@ import { probeAccel } from '../launch/kvm-probe.ts';
 import { type Accelerator, choosesAccelerator, MEMORY_MB_DEFAULT, MODEL_DEFAULT } from '../launch/qemu-args.ts';
 import { checkModel, findQemu, type QemuProgram } from '../launch/qemu-probe.ts';
 import { type GuestExit, startGuest } from '../launch/supervisor.ts';
-import { findLink } from '../sys/rtnetlink.ts';
+import { deleteLink, findLink } from '../sys/rtnetlink.ts';
 
 /** What `weft qemu` is told besides QEMU's arguments. */
 export interface QemuOptions {
@@ -41,7 +41,7 @@ export async function runQemu(socketPath: string, args: readonly string[], optio
   const client = await ControlClient.connect(socketPath);
   try {
     const { name: switchName } = await client.call('show', {});
-    const { name, port } = await addGuestPort(client, qemu, switchName, path.dirname(socketPath), options);
+    const { name, port, madeTap } = await addGuestPort(client, qemu, switchName, path.dirname(socketPath), options);
     const mac = guestMac(switchName, name, options.mac);
     const machine = { name, mac, model, link: port.link, accel, memoryMb: MEMORY_MB_DEFAULT, qemu: args };
     const guest = await startGuest(qemu, machine, { terminal: true });
@@ -54,6 +54,7 @@ export async function runQemu(socketPath: string, args: readonly string[], optio
     isOver = true;
     // The port is gone before we are. If the switch has gone first, there is nothing to remove.
     await client.call('port_del', { name }).catch(() => {});
+    if (madeTap) deleteTap(name);
     if (exit.status !== 0) console.error(`weft: ${exit.message}`);
     return statusOf(exit);
   } finally {
@@ -73,7 +74,7 @@ async function addGuestPort(
   switchName: string,
   runDir: string,
   { port: asked, via }: QemuOptions,
-): Promise<{ name: string; port: GuestPort }> {
+): Promise<{ name: string; port: GuestPort; madeTap: boolean }> {
   const namesInUse = async () => (await client.call('ports', {})).map(({ ifname }) => ifname);
   for (let tries = 1; ; tries++) {
     let name = asked;
@@ -86,14 +87,21 @@ async function addGuestPort(
       }
     }
     const port = guestPort(name, via, qemu.version, { runDir, switchName });
+    const madeTap = port.link.via === 'tap' && findLink(name) === undefined;
     try {
       await client.call('port_add', { spec: port.spec, lease: true });
-      return { name, port };
+      return { name, port, madeTap };
     } catch (error) {
       const isTaken = asked === undefined && (await namesInUse()).includes(name);
       if (!isTaken || tries === NAME_TRIES_MAX) throw error;
     }
   }
+}
+
+/** Removes the tap that was made for us, if the switch ended first: it leaves a tap that QEMU has open. */
+function deleteTap(name: string): void {
+  const link = findLink(name);
+  if (link?.kind === 'tun') deleteLink(link.ifindex);
 }
 
 /** As a shell tells it: 128 + signal for a QEMU that a signal ended. */

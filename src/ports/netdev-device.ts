@@ -11,8 +11,11 @@
 // Carrier is IFF_UP and the interface's own. If the interface is deleted, or moved to another
 // namespace, the port is down and comes back with the next interface of that name.
 // With `create`, an interface that is missing at the start is made, as a persistent tap that nobody
-// has open, and deleted at the end.
+// has open, and deleted at the end; but not under a program that has it open. QEMU would spin on the dead
+// descriptor, and never be on the switch again; left alone, it is when the switch comes back. A
+// program that is just ending is waited for.
 
+import { ERRNO } from '../sys/errno.ts';
 import { closeFd } from '../sys/fd.ts';
 import { type HostStackRecord, keepHostOff, restoreHost } from '../sys/host-stack.ts';
 import { interfaceInfo } from '../sys/interface-info.ts';
@@ -38,6 +41,10 @@ import type { PortSpec } from './spec.ts';
 
 const RETRY_FIRST_MS = 20;
 const RETRY_LAST_MS = 5000;
+
+/** How often, and how many times, it is looked whether a program still has the tap open that we made. */
+const HELD_CHECK_MS = 50;
+const HELD_CHECKS_MAX = 40;
 
 /** The interface that is used, and what was done to it. */
 interface Hold {
@@ -101,9 +108,7 @@ export class NetdevDevice implements Device {
     this.#retry.cancel();
     this.#state.close();
     this.#letGo();
-    this.#deleteMade();
-    this.#unlock();
-    this.#leave();
+    this.#deleteMade(HELD_CHECKS_MAX);
   }
 
   /** The interface; made if it has to be. */
@@ -161,10 +166,8 @@ export class NetdevDevice implements Device {
 
   #onNetns(exists: boolean): void {
     if (this.#hold !== undefined) this.#lose(`the network namespace ${this.#spec.netns} was deleted`);
-    // These would keep the old namespace alive.
-    this.#deleteMade();
-    this.#unlock();
-    this.#leave();
+    // What we have there would keep the old namespace alive.
+    this.#deleteMade(0);
     if (exists) this.#retry.schedule();
   }
 
@@ -204,13 +207,27 @@ export class NetdevDevice implements Device {
     });
   }
 
-  #deleteMade(): void {
+  /** Deletes the tap that we made, as soon as nobody has it open, then gives its name back and leaves the namespace. */
+  #deleteMade(checks: number): void {
     const ifindex = this.#madeIfindex;
+    let isHeld = false;
+    if (ifindex !== undefined) {
+      this.#undo(() => {
+        const link = findLink(ifindex);
+        if (link?.kind === 'tun') isHeld = !deleteUnheldTap(link);
+      });
+    }
+    if (isHeld && checks > 0) {
+      if (checks === HELD_CHECKS_MAX) this.#log('info', `tap ${this.#spec.target} stays while a program has it open`);
+      setTimeout(() => this.#deleteMade(checks - 1), HELD_CHECK_MS).unref();
+      return;
+    }
+    const { target } = this.#spec;
+    if (isHeld)
+      this.#log('warn', `a program still has tap ${target} open; \`ip link del ${target}\` removes it when it is not needed`);
     this.#madeIfindex = undefined;
-    if (ifindex === undefined) return;
-    this.#undo(() => {
-      if (findLink(ifindex)?.kind === 'tun') deleteLink(ifindex);
-    });
+    this.#unlock();
+    this.#leave();
   }
 
   /** Runs `fn` in the interface's namespace, the same one until `#leave`, whatever its name stands for meanwhile. */
@@ -263,7 +280,25 @@ export class NetdevDevice implements Device {
     this.#lockFd = undefined;
   }
 
-  #log(level: 'warn', message: string): void {
+  #log(level: 'info' | 'warn', message: string): void {
     this.#context.log(level, `port ${this.#spec.name}: ${message}`);
   }
+}
+
+/** Deletes a tap; false, and nothing is done, when a program has it open. */
+function deleteUnheldTap(link: Link): boolean {
+  let fd: number;
+  try {
+    // Only one descriptor at a time: with ours nobody else can open it meanwhile.
+    fd = openTap(link.name).fd;
+  } catch (error) {
+    if (error instanceof SysError && error.errno === ERRNO.EBUSY) return false;
+    throw error;
+  }
+  try {
+    deleteLink(link.ifindex);
+  } finally {
+    closeFd(fd);
+  }
+  return true;
 }

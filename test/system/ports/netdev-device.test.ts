@@ -142,11 +142,8 @@ t.test('with create, a missing interface is made as a tap for somebody else to o
   await probe.until('up', ({ up }) => up);
   closeFd(qemu.fd);
   await probe.until('down', ({ up }) => !up);
-  const again = openTap('q0');
-  await probe.until('up', ({ up }) => up);
   probe.close();
-  t.throws(() => ip('link show q0'), /does not exist/, 'even when it is still open');
-  closeFd(again.fd);
+  t.throws(() => ip('link show q0'), /does not exist/, 'gone with the port');
 
   ip('tuntap add q1 mode tap');
   const before = stateOf('q1');
@@ -154,6 +151,26 @@ t.test('with create, a missing interface is made as a tap for somebody else to o
   t.not(stateOf('q1'), before);
   other.close();
   t.equal(stateOf('q1'), before, 'one that was there stays');
+});
+
+t.test('a tap that was made stays while a program has it open, and no longer', async (t) => {
+  const ending = new DeviceProbe('netdev:q2,create').open();
+  const qemu = openTap('q2');
+  await ending.until('up', ({ up }) => up);
+  ending.close();
+  t.notMatch(ip('link show q2'), /UP/, 'unused');
+  closeFd(qemu.fd);
+  await until('the tap to go', () => !ip('-o link').includes(': q2:'));
+
+  const staying = new DeviceProbe('netdev:q3,create').open();
+  const other = openTap('q3');
+  await staying.until('up', ({ up }) => up);
+  staying.close();
+  await until('the message', () => logged.some((line) => /^warn: port q3: a program still has tap q3 open/.test(line)));
+  const back = new DeviceProbe('netdev:q3,create').open();
+  t.ok(back.status.up, 'the program is on the switch again when the port comes back');
+  back.close();
+  closeFd(other.fd);
 });
 
 t.test('an interface of another namespace', async (t) => {
@@ -253,5 +270,10 @@ t.test('interfaces that cannot be ports are refused with what to do, and nothing
 });
 
 t.test('no device had anything to complain of but what was provoked', async (t) => {
-  t.same(logged, ['warn: port v5: the packet socket failed (gone), trying again']);
+  t.same(logged, [
+    'warn: port v5: the packet socket failed (gone), trying again',
+    'info: port q2: tap q2 stays while a program has it open',
+    'info: port q3: tap q3 stays while a program has it open',
+    'warn: port q3: a program still has tap q3 open; `ip link del q3` removes it when it is not needed',
+  ]);
 });
