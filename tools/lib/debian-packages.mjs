@@ -41,6 +41,7 @@ const PACKAGES = [
   },
   { name: 'bridge-utils', purpose: 'test', has: program('brctl'), why: 'a kernel bridge to compare with' },
   { name: 'ethtool', purpose: 'test', has: program('ethtool'), why: 'switches offloads on and off under test' },
+  { name: 'dnsmasq-base', purpose: 'test', has: program('dnsmasq'), why: 'hands out addresses to guests' },
   { name: 'tcpdump', purpose: 'test', has: program('tcpdump'), why: 'looks at frames beside the switch' },
   { name: 'tshark', purpose: 'test', has: program('tshark'), why: 'judges frames and captures independently' },
 ];
