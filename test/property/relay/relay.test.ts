@@ -131,7 +131,8 @@ class Reference {
     if (!up || !ingress.up || ingress.state === 'disabled') return [];
     const known = this.fdb.get(sent.src);
     const learns = ingress.flags.learning && (ingress.state === 'learning' || ingress.state === 'forwarding') && ageingS !== 0;
-    if (learns && sent.dst !== PAUSE && known?.isStatic !== true) this.fdb.set(sent.src, { port: portNo, at: now, isStatic: false });
+    if (learns && sent.dst !== PAUSE && known?.isStatic !== true)
+      this.fdb.set(sent.src, { port: portNo, at: now, isStatic: false });
     const reserved = RESERVED.indexOf(sent.dst);
     if (reserved >= 0 && ((groupFwdMask | ingress.groupFwdMask | 1) & (1 << reserved)) === 0) return [];
     if (!this.#forwards(ingress)) return [];

@@ -59,7 +59,9 @@ function relativeFault(name: string, folder: string, specifier: string, allowed:
   const target = path.posix.join(path.posix.dirname(name), specifier);
   // Compiled code finds these from build/, one folder deeper than the source.
   if (!target.startsWith('src/'))
-    return /^(\.\.\/)?(package\.json|tools\/guest-image\.mjs)$/.test(target) ? undefined : `imports ${target}, which is outside src`;
+    return /^(\.\.\/)?(package\.json|tools\/guest-image\.mjs)$/.test(target)
+      ? undefined
+      : `imports ${target}, which is outside src`;
   const file = target.slice('src/'.length).replace(/\.(ts|js)$/, '');
   const [targetFolder = ''] = file.split('/');
   if (targetFolder === folder || allowed.includes(targetFolder) || allowed.includes(file)) return undefined;
