@@ -12,10 +12,10 @@ import t from 'tap';
 import type { DemoJson } from '../../src/cli/demo/report.ts';
 import { listLinks } from '../../src/sys/rtnetlink.ts';
 import { guestImage } from '../support/guest-image.ts';
+import { AS_NOBODY, NOBODY } from '../support/nobody.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const RUN_DIR = '/run/weft';
-const NOBODY = 65534;
 const DEADLINE_MS = 120_000;
 
 /** A demo in a process of its own; it is killed with the test. */
@@ -126,7 +126,7 @@ t.test('without root, between guests on sockets', async (t) => {
     chownSync(path.join(home, entry), NOBODY, NOBODY);
   }
   const env = ['env', '-u', 'XDG_CACHE_HOME', '-u', 'WEFT_RUN_DIR', `HOME=${home}`, `XDG_RUNTIME_DIR=${home}/run`];
-  const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...env];
+  const asNobody = [...AS_NOBODY, ...env];
 
   const refused = new DemoProcess([], asNobody);
   t.equal(await refused.exited, 2);
