@@ -5,7 +5,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { DEADLINE_MS, until } from './netns.ts';
-import { AS_NOBODY } from './nobody.ts';
+import { AS_NOBODY, mainForNobody } from './nobody.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const COMMAND = ['-u', 'NODE_OPTIONS', '-u', 'WEFT_RUN_DIR', process.execPath];
@@ -32,7 +32,7 @@ export function weft(...args: string[]): Outcome {
 /** As `weft`, as the user nobody. */
 export function weftAsNobody(env: Readonly<Record<string, string>>, ...args: string[]): Outcome {
   const [program = '', ...become] = AS_NOBODY;
-  const { status, stdout, stderr } = spawnSync(program, [...become, 'env', ...COMMAND, MAIN, ...args], {
+  const { status, stdout, stderr } = spawnSync(program, [...become, 'env', ...COMMAND, mainForNobody(), ...args], {
     encoding: 'utf8',
     timeout: DEADLINE_MS,
     env: { PATH: process.env['PATH'], ...env },
