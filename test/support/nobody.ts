@@ -20,7 +20,7 @@ export function mainForNobody(): string {
   const main = `${SHOWN}/build/src/cli/main.js`;
   if (!existsSync(main)) {
     mkdirSync(SHOWN);
-    run('mount', '--bind', CHECKOUT, SHOWN);
+    run('mount', '--rbind', CHECKOUT, SHOWN);
   }
   return main;
 }
