@@ -40,7 +40,8 @@ export async function callMethod(context: MethodContext, request: ControlRequest
           'a port of kind fd needs a descriptor the switch was started with; give it to weft run --port',
         );
       }
-      return portJson(await sw.addPort(request.params.spec));
+      await sw.addPort(request.params.spec);
+      return portNamed(sw, request.params.spec.name);
     case 'port_del':
       await sw.removePort(request.params.name);
       return null;

@@ -5,11 +5,12 @@ import type { PortSettings, SwitchSettings } from '../bridge/command.ts';
 import { CommandError } from '../bridge/command.ts';
 import { fdbEntries } from '../bridge/fdb-view.ts';
 import type { FdbSnapshotEntry } from '../bridge/snapshot.ts';
+import { deleteTogether } from '../ports/delete-together.ts';
 import { createDevice } from '../ports/open-device.ts';
 import type { PortSpec } from '../ports/spec.ts';
 import { FDB_FLAG } from '../relay/fdb.ts';
 import { ManagedPort } from './port-manager.ts';
-import type { PortView, SwitchEvent, SwitchView } from './view.ts';
+import type { SwitchEvent, SwitchView } from './view.ts';
 import { WorkerClient } from './worker-client.ts';
 
 /** Severity of a line of the log. */
@@ -58,7 +59,7 @@ export class Switch {
   }
 
   /** Adds a port and opens its device. Rejects with a sentence, and nothing left behind, when that cannot be done. */
-  async addPort(spec: PortSpec): Promise<PortView> {
+  async addPort(spec: PortSpec): Promise<void> {
     const { name, kind, target, settings } = spec;
     const worker = this.#running();
     if (this.#ports.has(name))
@@ -89,7 +90,6 @@ export class Switch {
       await this.removePort(name);
       throw error;
     }
-    return this.#portView(name);
   }
 
   /** Removes a port and undoes what its device changed on the host. */
@@ -189,6 +189,7 @@ export class Switch {
   }
 
   #abandonPorts(): void {
+    deleteTogether([...this.#ports.values()].map((port) => port.device));
     for (const [name, port] of this.#ports) {
       try {
         port.abandon();
@@ -211,12 +212,6 @@ export class Switch {
     throw new CommandError(
       `${this.name} has no port named ${name}; its ports are ${known.length === 0 ? '(none)' : known.join(', ')}`,
     );
-  }
-
-  async #portView(name: string): Promise<PortView> {
-    const view = (await this.view()).ports.find((port) => port.name === name);
-    if (view === undefined) throw new CommandError(`port ${name} was removed while it was being added`);
-    return view;
   }
 
   /** No guest can take the host's address: its entry is permanent, so it neither moves nor ages. */

@@ -48,8 +48,17 @@ export interface Device {
   release(attachment: Attachment): void;
   /** The worker met a fault on `attachment`. */
   failed(attachment: Attachment, fault: PortFault): void;
+  /** The interface that `close` deletes; left out, or undefined, when it deletes none. Throws SysError. */
+  doomed?(): DoomedLink | undefined;
   /** Undoes everything the device changed on the host. Nothing is attached any more. */
   close(): void;
+}
+
+/** An interface that goes with its device. */
+export interface DoomedLink {
+  /** The namespace it is in, as in a port's spec. */
+  readonly netns: string | undefined;
+  readonly ifindex: number;
 }
 
 /** A device that cannot be opened; the message is a sentence: what, why, what to do. */

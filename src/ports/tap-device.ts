@@ -20,7 +20,7 @@ import { inNetns } from '../sys/netns.ts';
 import { findLink, getLink, type Link } from '../sys/rtnetlink.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { openTap, type TapDevice as TapOpening } from '../sys/tap-device.ts';
-import { type Attachment, type Device, DeviceError, type DeviceStatus } from './device.ts';
+import { type Attachment, type Device, DeviceError, type DeviceStatus, type DoomedLink } from './device.ts';
 import { type DeviceContext, DeviceState } from './device-state.ts';
 import { HeldTap } from './held-tap.ts';
 import { holderText } from './holder-text.ts';
@@ -85,6 +85,12 @@ export class TapDevice implements Device {
     this.#context.log('warn', `port ${this.#spec.name}: tap ${this.#spec.target} failed (${fault}), trying again`);
     this.#state.set({ up: false, attachment: undefined, reason: 'the tap failed' });
     this.#retry.schedule();
+  }
+
+  doomed(): DoomedLink | undefined {
+    const tap = this.#tap;
+    const link = tap?.isOurs ? tap.link() : undefined;
+    return link === undefined || tap?.isAway ? undefined : { netns: this.#spec.netns, ifindex: link.ifindex };
   }
 
   close(): void {

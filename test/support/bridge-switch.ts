@@ -4,7 +4,7 @@
 import { Bridge } from '../../src/bridge/bridge.ts';
 import { CommandError } from '../../src/bridge/command.ts';
 import type { SwitchApi } from '../../src/control/methods.ts';
-import type { PortView, SwitchEvent, SwitchView } from '../../src/loop/view.ts';
+import type { SwitchEvent, SwitchView } from '../../src/loop/view.ts';
 
 /** A running switch for tests of what stands around one. */
 export class BridgeSwitch implements SwitchApi {
@@ -23,7 +23,6 @@ export class BridgeSwitch implements SwitchApi {
     const portNo = this.bridge.apply({ type: 'port_add', name, kind, target, settings }, this.now);
     this.bridge.apply({ type: 'port_link', portNo, up: true }, this.now);
     this.emit({ type: 'port_added', port: name });
-    return (await this.view()).ports.find((port) => port.name === name) as PortView;
   };
 
   removePort: SwitchApi['removePort'] = async (name) => {
