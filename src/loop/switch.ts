@@ -5,7 +5,7 @@ import type { PortSettings, SwitchSettings } from '../bridge/command.ts';
 import { CommandError } from '../bridge/command.ts';
 import { fdbEntries } from '../bridge/fdb-view.ts';
 import type { FdbSnapshotEntry } from '../bridge/snapshot.ts';
-import { deleteTogether } from '../ports/delete-together.ts';
+import { closeDevices } from '../ports/close-devices.ts';
 import { createDevice } from '../ports/open-device.ts';
 import type { PortSpec } from '../ports/spec.ts';
 import { FDB_FLAG } from '../relay/fdb.ts';
@@ -189,15 +189,19 @@ export class Switch {
   }
 
   #abandonPorts(): void {
-    deleteTogether([...this.#ports.values()].map((port) => port.device));
-    for (const [name, port] of this.#ports) {
-      try {
-        port.abandon();
-      } catch (error) {
-        this.#options.log('error', `closing port ${name}: ${(error as Error).message}`);
-      }
-    }
+    const ports = [...this.#ports.values()];
     this.#ports.clear();
+    const close = () => {
+      for (const port of ports) {
+        try {
+          port.abandon();
+        } catch (error) {
+          this.#options.log('error', `closing port ${port.spec.name}: ${(error as Error).message}`);
+        }
+      }
+    };
+    const devices = ports.map((port) => port.device);
+    closeDevices(devices, close, ({ message }) => this.#options.log('warn', `closing takes longer: ${message}`));
   }
 
   #running(): WorkerClient {

@@ -15,6 +15,7 @@
 // a device whose attachment became useless offers another or none and waits for the release of the
 // old one. Nothing here blocks for longer than a system call.
 
+import type { LinkGroup } from '../sys/link-group.ts';
 import type { PortFault } from './port.ts';
 
 /** How the worker runs a descriptor. Plain data: it is sent to the worker. */
@@ -48,17 +49,10 @@ export interface Device {
   release(attachment: Attachment): void;
   /** The worker met a fault on `attachment`. */
   failed(attachment: Attachment, fault: PortFault): void;
-  /** The interface that `close` deletes; left out, or undefined, when it deletes none. Throws SysError. */
-  doomed?(): DoomedLink | undefined;
+  /** Puts the interface that `close` is going to delete into `group`, to go with others before. Throws SysError. */
+  deleteWith?(group: LinkGroup): void;
   /** Undoes everything the device changed on the host. Nothing is attached any more. */
   close(): void;
-}
-
-/** An interface that goes with its device. */
-export interface DoomedLink {
-  /** The namespace it is in, as in a port's spec. */
-  readonly netns: string | undefined;
-  readonly ifindex: number;
 }
 
 /** A device that cannot be opened; the message is a sentence: what, why, what to do. */

@@ -10,10 +10,12 @@
 import { fstatSync } from 'node:fs';
 import { ERRNO } from '../sys/errno.ts';
 import { closeFd, duplicateFd } from '../sys/fd.ts';
+import type { LinkGroup } from '../sys/link-group.ts';
 import { inNetns, inNetnsFd } from '../sys/netns.ts';
 import { findLink, type Link } from '../sys/rtnetlink.ts';
 import { SysError } from '../sys/sys-error.ts';
 import {
+  isTapInOwnNetns,
   openTapNetns,
   setTapPersistent,
   TUN_F_CSUM,
@@ -98,6 +100,17 @@ export class HeldTap {
     } finally {
       closeFd(netns);
     }
+  }
+
+  /** Puts the interface into `group`, if it is ours. Throws SysError. */
+  deleteWith(group: LinkGroup): void {
+    if (!this.isOurs || tapInfo(this.#fd) === undefined) return;
+    this.inside(() => {
+      const info = tapInfo(this.#fd);
+      const link = info && findLink(info.name);
+      // Asked again: if ours was moved or renamed in between, what was found may be somebody else's.
+      if (link !== undefined && isTapInOwnNetns(this.#fd) && tapInfo(this.#fd)?.name === link.name) group.add(link);
+    });
   }
 
   /** Closes our descriptor; a tap that is ours goes with the last duplicate. */

@@ -19,6 +19,7 @@ import { ERRNO } from '../sys/errno.ts';
 import { closeFd } from '../sys/fd.ts';
 import { type HostStackRecord, keepHostOff, restoreHost } from '../sys/host-stack.ts';
 import { interfaceInfo } from '../sys/interface-info.ts';
+import type { LinkGroup } from '../sys/link-group.ts';
 import type { LinkNotice } from '../sys/link-monitor.ts';
 import { lockName } from '../sys/name-lock.ts';
 import { inNetnsFd, openNetns } from '../sys/netns.ts';
@@ -64,6 +65,8 @@ export class NetdevDevice implements Device {
   #lockFd: number | undefined;
   /** ifindex of the tap that we made. */
   #madeIfindex: number | undefined;
+  /** The tap that we made, held so that nobody else opens it before it is deleted with others. */
+  #guardFd: number | undefined;
   #hold: Hold | undefined;
 
   constructor(spec: PortSpec, context: DeviceContext) {
@@ -100,6 +103,16 @@ export class NetdevDevice implements Device {
     if (this.status.attachment !== attachment) return;
     this.#log('warn', `the packet socket failed (${fault}), trying again`);
     this.#lose('the packet socket failed');
+  }
+
+  deleteWith(group: LinkGroup): void {
+    const made = this.#madeIfindex;
+    if (made === undefined) return;
+    this.#inside(() => {
+      const link = findLink(made);
+      if (link?.kind === 'tun') this.#guardFd = openUnheldTap(link);
+      if (link !== undefined && this.#guardFd !== undefined) group.add(link);
+    });
   }
 
   close(): void {
@@ -209,6 +222,8 @@ export class NetdevDevice implements Device {
 
   /** Deletes the tap that we made, as soon as nobody has it open, then gives its name back and leaves the namespace. */
   #deleteMade(checks: number): void {
+    if (this.#guardFd !== undefined) closeFd(this.#guardFd);
+    this.#guardFd = undefined;
     const ifindex = this.#madeIfindex;
     let isHeld = false;
     if (ifindex !== undefined) {
@@ -287,18 +302,22 @@ export class NetdevDevice implements Device {
 
 /** Deletes a tap; false, and nothing is done, when a program has it open. */
 function deleteUnheldTap(link: Link): boolean {
-  let fd: number;
-  try {
-    // Only one descriptor at a time: with ours nobody else can open it meanwhile.
-    fd = openTap(link.name).fd;
-  } catch (error) {
-    if (error instanceof SysError && error.errno === ERRNO.EBUSY) return false;
-    throw error;
-  }
+  const fd = openUnheldTap(link);
+  if (fd === undefined) return false;
   try {
     deleteLink(link.ifindex);
   } finally {
     closeFd(fd);
   }
   return true;
+}
+
+/** Opens a tap, and keeps everybody else from that while it is open: it takes one descriptor. Undefined when a program has it open. */
+function openUnheldTap(link: Link): number | undefined {
+  try {
+    return openTap(link.name).fd;
+  } catch (error) {
+    if (error instanceof SysError && error.errno === ERRNO.EBUSY) return undefined;
+    throw error;
+  }
 }

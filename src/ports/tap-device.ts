@@ -15,12 +15,13 @@
 import { ERRNO } from '../sys/errno.ts';
 import { closeFd } from '../sys/fd.ts';
 import { tapHolder } from '../sys/holders.ts';
+import type { LinkGroup } from '../sys/link-group.ts';
 import type { LinkNotice } from '../sys/link-monitor.ts';
 import { inNetns } from '../sys/netns.ts';
 import { findLink, getLink, type Link } from '../sys/rtnetlink.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { openTap, type TapDevice as TapOpening } from '../sys/tap-device.ts';
-import { type Attachment, type Device, DeviceError, type DeviceStatus, type DoomedLink } from './device.ts';
+import { type Attachment, type Device, DeviceError, type DeviceStatus } from './device.ts';
 import { type DeviceContext, DeviceState } from './device-state.ts';
 import { HeldTap } from './held-tap.ts';
 import { holderText } from './holder-text.ts';
@@ -87,10 +88,8 @@ export class TapDevice implements Device {
     this.#retry.schedule();
   }
 
-  doomed(): DoomedLink | undefined {
-    const tap = this.#tap;
-    const link = tap?.isOurs ? tap.link() : undefined;
-    return link === undefined || tap?.isAway ? undefined : { netns: this.#spec.netns, ifindex: link.ifindex };
+  deleteWith(group: LinkGroup): void {
+    this.#tap?.deleteWith(group);
   }
 
   close(): void {

@@ -16,7 +16,7 @@ const setns = declare('int setns(int fd, int kind)');
 const CLONE_NEWNET = 0x40000000;
 
 /** This thread's own namespace; /proc/self would be the main thread's. */
-const OWN = '/proc/thread-self/ns/net';
+export const OWN_NETNS = '/proc/thread-self/ns/net';
 
 /** Where ip-netns(8) keeps its names. */
 const NETNS_DIR = '/run/netns';
@@ -44,7 +44,7 @@ export function inNetns<T>(name: string | undefined, fn: () => T): T {
 
 /** As `inNetns`, with a descriptor of the namespace; `name` is for messages. */
 export function inNetnsFd<T>(target: number, name: string, fn: () => T): T {
-  const own = openFd(OWN, O_RDONLY);
+  const own = openFd(OWN_NETNS, O_RDONLY);
   try {
     check(setns(target, CLONE_NEWNET), `enter the network namespace ${name} (this needs root)`);
     try {

@@ -7,7 +7,6 @@ import { LinkMonitor, type LinkNotice } from '../../../src/sys/link-monitor.ts';
 import { inNetns } from '../../../src/sys/netns.ts';
 import {
   deleteLink,
-  deleteLinks,
   findLink,
   getLink,
   IFF_LOOPBACK,
@@ -51,26 +50,6 @@ t.test('links are read as ip shows them', async (t) => {
     undefined,
   );
   deleteLink(br0.ifindex);
-});
-
-t.test('many links are deleted at once, and no others', async (t) => {
-  for (const name of ['d0', 'd1', 'd2', 'stays0', 'stays1']) ip(`link add ${name} type bridge`);
-  // Somebody uses the first group that would be tried.
-  ip(`link set stays0 group ${0x77656674}`);
-  const doomed = ['d0', 'd1', 'd2'].map((name) => getLink(name).ifindex);
-  deleteLink(doomed[1] as number);
-  deleteLinks([...doomed, 4711]);
-  const names = () => listLinks().map(({ name }) => name);
-  t.same(names(), ['lo', 'stays0', 'stays1']);
-  t.match(ip('link show stays0'), new RegExp(`group ${0x77656674}`));
-  t.match(ip('link show stays1'), /group default/);
-  deleteLinks(doomed);
-  deleteLinks([]);
-  t.throws(() => deleteLinks([1]), { code: 'EOPNOTSUPP' });
-  t.same(names(), ['lo', 'stays0', 'stays1']);
-  ip('link set lo group default');
-  ip('link del stays0');
-  ip('link del stays1');
 });
 
 t.test('a link is changed', async (t) => {
