@@ -6,6 +6,7 @@
 // what was done is undone.
 
 import { Switch } from '../loop/switch.ts';
+import { claimInherited } from '../ports/fd-device.ts';
 import type { PortSpec } from '../ports/spec.ts';
 import type { SwitchConfig } from './config.ts';
 import type { HostConfig, UplinkConfig } from './config-options.ts';
@@ -44,6 +45,7 @@ export interface Daemon {
 export async function startDaemon(config: DaemonConfig, options: DaemonOptions): Promise<Daemon> {
   const { runDir, log } = options;
   const socketPath = socketPathOf(runDir, config.name);
+  claimInherited(config.ports);
   makeRunDir(runDir);
   const undo: (() => Promise<void> | void)[] = [];
   let stopping: Promise<void> | undefined;

@@ -3,10 +3,12 @@
 //
 // It is ours from then on: closed when the port goes, and not opened again when its device does.
 // Only what was inherited is taken: the descriptors weft opens, and those that are ports already,
-// are closed on exec, which an inherited one cannot be. So a number never names one of our own.
+// are closed on exec, which an inherited one is not. So a number never names one of our own. But Node
+// marks all it inherits so while it starts; `claimInherited` takes that back for those that are to be
+// ports, before weft opens anything of its own.
 
 import { readFileSync } from 'node:fs';
-import { setInheritable, setNonBlocking } from '../sys/fd.ts';
+import { isOpenFd, setInheritable, setNonBlocking } from '../sys/fd.ts';
 import { inspectFd } from '../sys/fd-kind.ts';
 import { adoptPacketSocket } from '../sys/packet-socket.ts';
 import { findLink } from '../sys/rtnetlink.ts';
@@ -25,6 +27,14 @@ import { TapDevice } from './tap-device.ts';
 
 /** fcntl.h: how /proc shows that a descriptor is closed on exec. */
 const O_CLOEXEC = 0o2000000;
+
+/** Marks what was handed down for the fd ports among `specs`; called before weft opens any descriptor. */
+export function claimInherited(specs: readonly PortSpec[]): void {
+  for (const { kind, target } of specs) {
+    const fd = Number(target);
+    if (kind === 'fd' && isOpenFd(fd)) setInheritable(fd, true);
+  }
+}
 
 /** An inherited descriptor under a port. */
 export class FdDevice implements Device {

@@ -56,10 +56,15 @@ export class WeftRun {
   #ended: Promise<number | string>;
   #hasEnded = false;
 
-  /** Starts it; `nodeArgs` stand before the program. Ends with the test file at the latest. */
-  constructor(args: readonly string[], nodeArgs: readonly string[] = []) {
+  /**
+   * Starts it; `nodeArgs` stand before the program, `inherited` are handed down as descriptors 3 and up. Ends with the
+   * test file at the latest.
+   */
+  constructor(args: readonly string[], nodeArgs: readonly string[] = [], inherited: readonly number[] = []) {
     // env executes node in its own place, so the process number is that of weft.
-    this.child = spawn('env', [...COMMAND, ...nodeArgs, MAIN, 'run', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn('env', [...COMMAND, ...nodeArgs, MAIN, 'run', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe', ...inherited],
+    });
     running.add(this.child);
     this.child.stdout?.on('data', (data) => {
       this.stdout += data;

@@ -12,7 +12,9 @@ import { openTap } from '../../../src/sys/tap-device.ts';
 import { acceptUnix, closeUnixListener, connectUnix, listenUnix } from '../../../src/sys/unix-socket.ts';
 import { NEED } from '../../../src/wire/offload-facts.ts';
 import { DeviceProbe, logged } from '../../support/device-probe.ts';
-import { addNetns, addVeth, ip } from '../../support/netns.ts';
+import { addNetns, addVeth, ip, until } from '../../support/netns.ts';
+import { SocketPair } from '../../support/socket-pair.ts';
+import { WeftRun, weft, weftJson } from '../../support/weft-process.ts';
 
 // linux/if_tun.h
 const TUNSETIFF = 0x400454ca;
@@ -110,4 +112,25 @@ t.test('what is no port is refused with a sentence and left open', async (t) => 
   t.equal(ioctl(plain, TUNSETIFF, request), 0);
   refused(inherit(plain), /is a tap without a virtio-net header; open it with IFF_NO_PI and IFF_VNET_HDR/);
   t.same(logged, []);
+});
+
+t.test('what a process of weft is started with is a port of it, and nothing else is', async (t) => {
+  const tap = openTap('t5').fd;
+  const pair = new SocketPair();
+  const run = await new WeftRun(['--port', 'fd:3', '--port', 'fd:4'], [], [tap, pair.fd]).ready();
+  ip('link set t5 up');
+  t.match(weftJson('ports'), [
+    { ifname: 'fd3', kind: 'fd' },
+    { ifname: 'fd4', kind: 'fd', link: 'up' },
+  ]);
+  const frame = Buffer.alloc(64, 0x02);
+  pair.send(Buffer.concat([Buffer.from([0, 0, 0, 64]), frame]));
+  await until('the frame to be counted', () => weftJson('ports')[1].rx_frames === 1);
+  t.match(weft('port', 'add', 'fd:3,name=again'), { status: 1, stderr: /weft run --port/ });
+  t.match(await run.end('SIGTERM'), { status: 0 });
+
+  const none = new WeftRun(['--port', 'fd:3', '--port', 'fd:3,name=again'], [], [pair.fd]);
+  t.equal(await none.ended(), 1);
+  t.match(none.stderr, /^weft: cannot use descriptor 3 as a port: it is one of weft's own, or a port already/m);
+  pair.close();
 });
