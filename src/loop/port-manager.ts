@@ -84,10 +84,13 @@ export class ManagedPort {
         ? { up: false, attachment: undefined, mtu: this.#mtu, reason: 'removed' }
         : this.device.status;
       if (this.#attached !== attachment && this.#attached !== undefined) {
-        await this.#link(false, reason);
+        await this.#link(false, reason ?? 'it is opened anew');
         await this.#worker.request({ type: 'detach', portNo });
         this.device.release(this.#attached);
         this.#attached = undefined;
+        // What the device offered before may be closed by now.
+        this.#isStale = true;
+        continue;
       }
       if (this.#attached !== attachment && attachment !== undefined) await this.#attach(attachment);
       if (mtu !== this.#mtu) {

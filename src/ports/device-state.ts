@@ -3,7 +3,9 @@
 // `set` tells a change of status once, and nothing when nothing changed. While `open` runs nobody
 // is told: its caller looks at the status afterwards, and is not ready to be called before.
 // A descriptor that was offered is closed by `release`, when the worker has let go of it, or by
-// `close`, when nothing is attached any more; never in between.
+// `close`, when nothing is attached any more; never in between. A device may offer faster than the
+// worker takes (guests that connect and hang up): what was offered meanwhile, and was not taken, goes
+// with the next release, or a peer could use up our descriptors.
 
 import { closeFd } from '../sys/fd.ts';
 import { SysError } from '../sys/sys-error.ts';
@@ -65,15 +67,19 @@ export class DeviceState {
     return this.#handedOut.has(attachment);
   }
 
-  /** Closes an attachment's descriptor, the first time. */
+  /** The worker has let go of `attachment` and uses no other: closes all that were handed out but the one offered now. */
   release(attachment: Attachment): void {
-    if (this.#handedOut.delete(attachment)) closeFd(attachment.fd);
+    for (const each of [...this.#handedOut]) if (each === attachment || each !== this.#status.attachment) this.#close(each);
   }
 
   /** Closes whatever was handed out, and tells no more changes. */
   close(): void {
     this.#onChange = undefined;
-    for (const attachment of [...this.#handedOut]) this.release(attachment);
+    for (const attachment of [...this.#handedOut]) this.#close(attachment);
     this.#status = { ...this.#status, up: false, attachment: undefined, reason: 'closed' };
+  }
+  #close(attachment: Attachment): void {
+    this.#handedOut.delete(attachment);
+    closeFd(attachment.fd);
   }
 }

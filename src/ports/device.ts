@@ -45,7 +45,7 @@ export interface Device {
   readonly status: DeviceStatus;
   /** Opens it. Throws DeviceError when it can never work as asked; what may come later (no guest yet) is a status. */
   open(onChange: () => void): void;
-  /** The worker no longer uses `attachment`: close its descriptor. */
+  /** The worker no longer uses `attachment`, nor any other: close its descriptor, and those offered before that it never took. */
   release(attachment: Attachment): void;
   /** The worker met a fault on `attachment`. */
   failed(attachment: Attachment, fault: PortFault): void;

@@ -49,6 +49,7 @@ test('what fails is undone, and is a sentence for the user', (t) => {
 test('a descriptor that was handed out is closed by its release, or at the end, and once', (t) => {
   const state = new DeviceState();
   const [a, b] = [createEventFd(), createEventFd()].map((fd) => state.handOut('stream', fd, 0)) as [Attachment, Attachment];
+  state.set({ attachment: b });
   state.release(a);
   t.deepEqual([isOpenFd(a.fd), isOpenFd(b.fd)], [false, true]);
   state.release(a);
@@ -57,6 +58,21 @@ test('a descriptor that was handed out is closed by its release, or at the end, 
   state.release(b);
   state.close();
   t.pass();
+});
+
+test('what was offered and never taken goes with the next release', (t) => {
+  const state = new DeviceState();
+  const [a, b, c] = [1, 2, 3].map(() => {
+    const attachment = state.handOut('stream', createEventFd(), 0);
+    state.set({ attachment });
+    return attachment;
+  }) as [Attachment, Attachment, Attachment];
+  t.deepEqual([isOpenFd(a.fd), isOpenFd(b.fd), isOpenFd(c.fd)], [true, true, true], 'the worker may be taking any of them');
+  state.release(a);
+  t.deepEqual([isOpenFd(a.fd), isOpenFd(b.fd), isOpenFd(c.fd)], [false, false, true]);
+  state.set({ attachment: undefined });
+  state.release(c);
+  t.false(isOpenFd(c.fd));
 });
 
 test('tries come after twice as long each time, up to the bound, and soon again after a success', async (t) => {
