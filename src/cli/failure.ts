@@ -30,7 +30,8 @@ export function failureOf(error: unknown): Failure {
 /** Prints the line of a failure, with the stack when WEFT_DEBUG is set. */
 export function reportFailure(error: unknown): number {
   const { exitCode, line } = failureOf(error);
-  if (line !== undefined) console.error(`weft: ${line}`);
+  // What a message repeats from outside must not steer a terminal.
+  if (line !== undefined) console.error(`weft: ${line.replaceAll(/(?!\n)\p{Cc}/gu, '?')}`);
   if (process.env['WEFT_DEBUG'] && error instanceof Error && exitCode !== 0) console.error(error.stack);
   return exitCode;
 }

@@ -30,6 +30,7 @@ export function outliveClosedOutputs(): void {
 }
 
 function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  if (error.code === 'EPIPE') process.exit();
+  console.error(`weft: cannot write to standard output: ${error.message}`);
+  process.exit(1);
 }

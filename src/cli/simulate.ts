@@ -10,10 +10,14 @@
 // Exit code: 0 when every expectation held, 1 when one failed, 2 when a file could not be read or an
 // entry not be run; a sentence on standard error names file, entry and operation.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { readTextFile, TextFileError } from '../control/text-file.ts';
 import type { ScenarioResult, StepResult } from '../sim/frame-scenario.ts';
 import type { Entry } from '../sim/scenario.ts';
+
+/** Octets of a scenario file. */
+const FILE_LEN_MAX = 1 << 26;
 
 /** Where `simulateCommand` prints; process.stdout and process.stderr unless a test listens. */
 export interface SimulateOptions {
@@ -78,10 +82,10 @@ function simulateFile(argument: string, simulator: Simulator, report: Report): v
 function readEntries(path: string, { entriesOf, ScenarioError }: Simulator, report: Report): Entry[] | undefined {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readTextFile(path, FILE_LEN_MAX);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    report.refuse(code === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path}: ${message}`);
+    if (!(error instanceof TextFileError)) throw error;
+    report.refuse(error.message === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path} (${error.message})`);
     return undefined;
   }
   try {

@@ -61,7 +61,9 @@ export interface SwitchConfig {
 const PORTS_MAX = 2047;
 const GUESTS_MAX = 1024;
 
-const ifname = z.string().refine(isInterfaceName, 'an interface name has 1 to 15 octets, no slash, colon or space');
+const ifname = z
+  .string()
+  .refine(isInterfaceName, 'an interface name has 1 to 15 octets, no slash, colon, per cent sign or space');
 const address = z.string().refine(isAddressWithPrefix, 'write an address with its prefix length, such as 192.168.122.1/24');
 const switchName = z.string().superRefine((name, context) => {
   try {

@@ -41,6 +41,8 @@ export class RequestError extends ControlError {
 export type RequestId = number | string;
 
 const name = z.string().min(1).max(256);
+/** A port is called what its interface is, which may hold almost anything; but nothing that steers a terminal. */
+const portName = name.regex(/^\P{C}*$/u, 'a name holds no control characters');
 const onOff = z.boolean().exactOptional();
 
 const portSettings = z.strictObject({
@@ -57,7 +59,7 @@ const portSettings = z.strictObject({
 const portSpec = z.strictObject({
   kind: z.enum(PORT_KINDS),
   target: name,
-  name,
+  name: portName,
   netns: name.exactOptional(),
   connect: onOff,
   mode: z.int().min(0).max(0o777).exactOptional(),

@@ -1,11 +1,11 @@
 // A YAML file that remembers where everything stands in it, so that whatever is wrong with a value is
 // said as FILE:LINE:COLUMN: also what a schema finds, which sees values without places.
 
-import { readFileSync } from 'node:fs';
 import { type Document, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { nearest } from '../lib/nearest.ts';
-import { ConfigError, codeOf, messageOf } from './errors.ts';
+import { ConfigError, messageOf } from './errors.ts';
+import { readTextFile, TextFileError } from './text-file.ts';
 
 /** Octets of a configuration file. */
 const FILE_LEN_MAX = 1 << 20;
@@ -36,24 +36,21 @@ export class YamlFile {
   static read(path: string): YamlFile {
     let text: string;
     try {
-      text = readFileSync(path, 'utf8');
+      text = readTextFile(path, FILE_LEN_MAX);
     } catch (error) {
-      throw new ConfigError(
-        `cannot read the configuration ${path} (${codeOf(error) ?? messageOf(error)}); give the path of a YAML file`,
-      );
+      if (!(error instanceof TextFileError)) throw error;
+      throw new ConfigError(`cannot read the configuration ${path} (${error.message}); give the path of a YAML file`);
     }
     return YamlFile.parse(text, path);
   }
 
   /** Reads text; `path` is for messages. Throws ConfigError. */
   static parse(text: string, path: string): YamlFile {
-    if (text.length > FILE_LEN_MAX)
-      throw new ConfigError(`${path} is longer than ${FILE_LEN_MAX} octets, so it is no configuration`);
     const lines = new LineCounter();
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
     const file = new YamlFile(path, document, lines);
     const [error] = [...document.errors, ...document.warnings];
-    if (error !== undefined) throw new ConfigError(`${file.#at(error.pos[0])}: ${oneLine(error.message)}`);
+    if (error !== undefined) throw new ConfigError(`${file.#at(error.pos[0])}: ${complaint(error.message)}`);
     return file;
   }
 
@@ -63,7 +60,7 @@ export class YamlFile {
     try {
       values = this.#document.toJS({ maxAliasCount: 100 });
     } catch (error) {
-      throw new ConfigError(`${this.#path}: ${oneLine(messageOf(error))}`);
+      throw new ConfigError(`${this.#path}: ${complaint(messageOf(error))}`);
     }
     // An empty file is an empty mapping.
     const result = schema.safeParse(values ?? {});
@@ -173,6 +170,13 @@ const EXPECTED: Readonly<Record<string, string>> = {
   record: 'a mapping with keys, such as {tap: tap0}',
   array: 'a list',
 };
+
+/** What the parser says, in weft's words where it speaks of itself. */
+function complaint(message: string): string {
+  if (message.includes('call stack')) return 'lists or mappings are nested too deeply here';
+  if (message.includes('alias count')) return 'its aliases (*name) multiply to more than a configuration needs';
+  return oneLine(message);
+}
 
 function oneLine(text: string): string {
   return text.replaceAll(/\s*\n\s*/g, ' ').trim();

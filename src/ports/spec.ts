@@ -194,7 +194,10 @@ function start(kind: PortKind, target: string): PortSpec {
   } else if (kind === 'stream') {
     if (target.includes('\0')) throw new SpecError('a socket path cannot hold a zero octet', kind);
   } else if (!isInterfaceName(target)) {
-    throw new SpecError(`'${target}' cannot be an interface's name: 1 to 15 octets, no slash, colon or space`, kind);
+    throw new SpecError(
+      `'${target}' cannot be an interface's name: 1 to 15 octets, no slash, colon, per cent sign or space`,
+      kind,
+    );
   }
   return { kind, target, name: '', settings: {} };
 }

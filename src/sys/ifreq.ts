@@ -11,9 +11,13 @@ export const IFREQ_SIZE = 40;
 /** Where the union of an ifreq begins: flags (u16), a pointer, … */
 export const IFREQ_UNION = IFNAMSIZ;
 
-/** Whether the kernel takes `name` for an interface (dev_valid_name in net/core/dev.c). */
+/**
+ * Whether the kernel takes `name` for an interface (dev_valid_name in net/core/dev.c). It takes a per cent sign too, for
+ * a pattern of which it makes a name; then the interface is called something else. And what is no UTF-8 would be.
+ */
 export function isInterfaceName(name: string): boolean {
-  return name.length > 0 && Buffer.byteLength(name) < IFNAMSIZ && name !== '.' && name !== '..' && !/[/:\s\0]/.test(name);
+  const isShort = name.length > 0 && Buffer.byteLength(name) < IFNAMSIZ;
+  return isShort && name !== '.' && name !== '..' && !/[/:%\s\0]|\p{Cs}/u.test(name);
 }
 
 /** A zeroed ifreq for the interface `name`. */

@@ -89,7 +89,7 @@ export interface TapOptions {
 export function openTap(name: string, options: TapOptions = {}): TapDevice {
   if (!isInterfaceName(name)) {
     throw new SysError(
-      `${JSON.stringify(name)} cannot be an interface's name: 1 to 15 octets, no slash, colon or space`,
+      `${JSON.stringify(name)} cannot be an interface's name: 1 to 15 octets, no slash, colon, per cent sign or space`,
       ERRNO.EINVAL,
     );
   }

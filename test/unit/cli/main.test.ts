@@ -158,6 +158,23 @@ test('a reader that goes away is no error', async (t) => {
   t.is(stderr, '');
 });
 
+test('what cannot be printed is a failure in one line', async (t) => {
+  const dir = temporaryDir(t);
+  await serve(t, dir, 'br0');
+  const command = `"${process.execPath}" "${MAIN}" --run-dir "${dir}" --json fdb > /dev/full`;
+  const { status, stderr } = await collect(spawn('sh', ['-c', command]));
+  t.regex(stderr, /^weft: cannot write to standard output: ENOSPC[^\n]*\n$/);
+  t.is(status, 1);
+});
+
+test('a complaint does not repeat what would steer a terminal', async (t) => {
+  const dir = temporaryDir(t);
+  const file = path.join(dir, 'lab.yaml');
+  writeFileSync(file, '"sw\\e[31mitch": 1\n');
+  const { stderr } = await weft(dir, 'run', '--config', file);
+  t.regex(stderr, /^weft: [^\n]*there is no key 'sw\?\[31mitch';[^\n]*\n$/);
+});
+
 async function portName(sw: BridgeSwitch): Promise<string> {
   if (sw.bridge.portNoOf('tap0') === 0) await sw.addPort({ kind: 'tap', target: 'tap0', name: 'tap0', settings: {} });
   return 'tap0';

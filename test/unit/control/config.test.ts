@@ -41,6 +41,27 @@ test('everything a file may say', (t) => {
   t.deepEqual(parseConfig('', 'empty.yaml'), { ports: [], settings: {}, guests: [] });
 });
 
+test('a file that is made to be large is refused in few words, and says nothing besides', (t) => {
+  t.throws(() => parseConfig(`ports: ${'['.repeat(5000)}${']'.repeat(5000)}`, 'f'), {
+    instanceOf: ConfigError,
+    message: /^f:1:\d+: lists or mappings are nested too deeply here$/,
+  });
+  const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]'];
+  for (const [i, key] of [...'bcdefghi'].entries()) bomb.push(`${key}: &${key} [${`*${'abcdefgh'[i]}, `.repeat(9)}]`);
+  t.throws(() => parseConfig(bomb.join('\n'), 'f'), {
+    instanceOf: ConfigError,
+    message: 'f: its aliases (*name) multiply to more than a configuration needs',
+  });
+  const warned: unknown[] = [];
+  const emitWarning = process.emitWarning;
+  process.emitWarning = ((warning: unknown) => void warned.push(warning)) as typeof process.emitWarning;
+  t.teardown(() => {
+    process.emitWarning = emitWarning;
+  });
+  t.throws(() => parseConfig('? [a, b]\n: c', 'f'), { instanceOf: ConfigError, message: /^f:1:1: there is no key/ });
+  t.deepEqual(warned, []);
+});
+
 const WRONG: readonly (readonly [text: string, message: string])[] = [
   ['switch: br0\nprots: []', "f:2:1: there is no key 'prots'; did you mean ports?"],
   ['host: { ifname: br0, adress: 1.2.3.4/24 }', "f:1:22: there is no key 'adress'; did you mean address?"],
@@ -58,7 +79,7 @@ const WRONG: readonly (readonly [text: string, message: string])[] = [
   ],
   [
     'uplink: { ifname: much-too-long-a-name }',
-    'f:1:19: ifname of uplink: an interface name has 1 to 15 octets, no slash, colon or space',
+    'f:1:19: ifname of uplink: an interface name has 1 to 15 octets, no slash, colon, per cent sign or space',
   ],
   ['ports:\n  - tap: tap0\n    isolatd: on', "f:3:5: there is no key 'isolatd'; did you mean isolated?"],
   ['ports:\n  - tap: tap0\n  - tap: tap1\n    mtu: many', "f:4:5: mtu is 'many'; it must be a number from 68 to 65535"],

@@ -181,7 +181,8 @@ test('a request that is wrong in itself is answered, and the next one too', asyn
     { id: 6, method: 'port_del', params: { name: 'x', force: true } },
     { id: 7, method: 'port_add', params: { spec: { kind: 'usb', target: 'x', name: 'x', settings: {} } } },
     { id: 8, method: 'port_set', params: { name: 'x', settings: { mtu: 1.5 } } },
-    { id: 9, method: 'ports' },
+    { id: 9, method: 'port_add', params: { spec: { kind: 'tap', target: 'x', name: 'x\x1b[31m', settings: {} } } },
+    { id: 10, method: 'ports' },
   ];
   const answers = await converse(socketPath, ...requests.map((request) => `${JSON.stringify(request)}\n`));
   t.deepEqual(
@@ -195,7 +196,8 @@ test('a request that is wrong in itself is answered, and the next one too', asyn
       [6, 'bad_params'],
       [7, 'bad_params'],
       [8, 'bad_params'],
-      [9, undefined],
+      [9, 'bad_params'],
+      [10, undefined],
     ],
   );
 });

@@ -79,7 +79,11 @@ const REFUSED: [text: string, message: string][] = [
   ['stream:,name=x', "port 'stream:,name=x', character 1: a stream port needs the path of a socket: stream:TARGET"],
   [
     'tap:sixteen-octets-x',
-    "port 'tap:sixteen-octets-x', character 1: 'sixteen-octets-x' cannot be an interface's name: 1 to 15 octets, no slash, colon or space",
+    "port 'tap:sixteen-octets-x', character 1: 'sixteen-octets-x' cannot be an interface's name: 1 to 15 octets, no slash, colon, per cent sign or space",
+  ],
+  [
+    'tap:tap%d',
+    "port 'tap:tap%d', character 1: 'tap%d' cannot be an interface's name: 1 to 15 octets, no slash, colon, per cent sign or space",
   ],
   ['fd:two', "port 'fd:two', character 1: fd is 'two'; it must be the number of an inherited descriptor, 3 or more"],
   ['fd:2', "port 'fd:2', character 1: fd is '2'; it must be the number of an inherited descriptor, 3 or more"],
