@@ -30,8 +30,7 @@ export function failureOf(error: unknown): Failure {
 /** Prints the line of a failure, with the stack when WEFT_DEBUG is set. */
 export function reportFailure(error: unknown): number {
   const { exitCode, line } = failureOf(error);
-  // What a message repeats from outside must not steer a terminal.
-  if (line !== undefined) console.error(`weft: ${line.replaceAll(/(?!\n)\p{Cc}/gu, '?')}`);
+  if (line !== undefined) console.error(`weft: ${harmless(line)}`);
   if (process.env['WEFT_DEBUG'] && error instanceof Error && exitCode !== 0) console.error(error.stack);
   return exitCode;
 }
@@ -47,4 +46,9 @@ function usageFailure(error: CommanderError): Failure {
 /** Messages of the launcher may end in lines of a guest's log; all others are one line. */
 function oneLine(message: string, error: unknown): string {
   return error instanceof Error && error.name === 'LaunchError' ? message : message.replaceAll(/\s*\n\s*/g, ' ').trim();
+}
+
+/** A message without control characters: what it repeats from outside must not steer a terminal. */
+export function harmless(message: string): string {
+  return message.replaceAll(/(?!\n)\p{Cc}/gu, '?');
 }

@@ -15,6 +15,7 @@ import type { Command } from 'commander';
 import { readTextFile, TextFileError } from '../control/text-file.ts';
 import type { ScenarioResult, StepResult } from '../sim/frame-scenario.ts';
 import type { Entry } from '../sim/scenario.ts';
+import { harmless } from './failure.ts';
 
 /** Octets of a scenario file. */
 const FILE_LEN_MAX = 1 << 26;
@@ -129,7 +130,7 @@ class Report {
   /** A file or a choice that cannot be run. */
   refuse(sentence: string): void {
     this.exitCode = 2;
-    this.#complain(`weft: ${sentence}`);
+    this.#complain(`weft: ${harmless(sentence)}`);
   }
 
   /** An entry that cannot be run. */

@@ -115,6 +115,7 @@ test('files that are no scenario files', async (t) => {
     [path.join(folder, 'absent.json'), /^weft: there is no file .*absent\.json$/],
     [folder, /^weft: cannot read .*EISDIR/],
     [write('broken.json', '{"scenarios": ['), /^weft: .*broken\.json is not JSON: /],
+    [write('steering.json', '\x1b[31m'), /^weft: .*steering\.json is not JSON: \P{Cc}*$/u],
     [write('empty.json', '{"scenarios": []}'), /^weft: .*empty\.json holds no scenarios$/],
   ] as const) {
     const { code, out, err } = await simulate([file]);
