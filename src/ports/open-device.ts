@@ -3,6 +3,7 @@
 import { unreachable } from '../lib/assert.ts';
 import type { Device } from './device.ts';
 import type { DeviceContext } from './device-state.ts';
+import { DgramDevice } from './dgram-device.ts';
 import { FdDevice } from './fd-device.ts';
 import { NetdevDevice } from './netdev-device.ts';
 import type { PortSpec } from './spec.ts';
@@ -18,6 +19,8 @@ export function createDevice(spec: PortSpec, context: DeviceContext): Device {
       return new NetdevDevice(spec, context);
     case 'stream':
       return new StreamDevice(spec, context);
+    case 'dgram':
+      return new DgramDevice(spec, context);
     case 'fd':
       return new FdDevice(spec, context);
     default:

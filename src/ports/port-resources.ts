@@ -10,7 +10,10 @@ import type { StreamBuffers } from './stream-buffers.ts';
 /** Made once per worker (open-port.ts). */
 export interface PortResources {
   readonly pool: ReceivePool;
+  /** For packet sockets. */
   readonly messages: ReceiveMessages;
+  /** For datagram sockets. */
+  readonly datagrams: ReceiveMessages;
   readonly gather: Gather;
   readonly completer: Completer;
   readonly streamBuffers: StreamBuffers;

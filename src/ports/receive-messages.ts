@@ -1,5 +1,7 @@
-// Message headers for recvmmsg: message k receives into slot k of the pool, with the virtio-net
-// header in the headroom right in front of the frame, and the kernel's auxdata into its own room.
+// Message headers for recvmmsg: message k receives into slot k of the pool. From a packet socket the
+// virtio-net header comes into the headroom right in front of the frame, and the kernel's auxdata into
+// its own room. From a datagram socket the frame comes alone: a peer must not be offered room for
+// control messages, or the kernel would install the descriptors it passes.
 // Set up once; after a call only what the kernel has overwritten is put back.
 
 import type { Arena } from '../sys/arena.ts';
@@ -52,8 +54,9 @@ export class ReceiveMessages {
   readonly #messages: number;
   readonly #controls: number;
 
-  /** Takes RECEIVE_MESSAGES_SIZE octets of `arena`. */
-  constructor(arena: Arena, pool: ReceivePool) {
+  /** For packet sockets, or for datagram sockets; takes RECEIVE_MESSAGES_SIZE octets of `arena`. */
+  constructor(arena: Arena, pool: ReceivePool, isPacket: boolean) {
+    const prefix = isPacket ? PACKET_VNET_HDR_SIZE : 0;
     const view = arena.memory.view;
     this.#view = view;
     this.#messages = arena.alloc(RECEIVE_FRAMES_MAX * MSG_SIZE);
@@ -62,17 +65,18 @@ export class ReceiveMessages {
     const iovecs = arena.alloc(RECEIVE_FRAMES_MAX * IOVEC_SIZE);
     for (let k = 0; k < RECEIVE_FRAMES_MAX; k++) {
       const iovec = iovecs + k * IOVEC_SIZE;
-      setWord(view, iovec, pool.memory.address + pool.slot(k) - PACKET_VNET_HDR_SIZE);
-      setWord(view, iovec + 8, FRAME_ROOM + PACKET_VNET_HDR_SIZE);
+      setWord(view, iovec, pool.memory.address + pool.slot(k) - prefix);
+      setWord(view, iovec + 8, FRAME_ROOM + prefix);
       const at = this.#messages + k * MSG_SIZE;
       setWord(view, at + IOV, arena.address + iovec);
       setWord(view, at + IOVLEN, 1);
+      if (!isPacket) continue;
       setWord(view, at + CONTROL, arena.address + this.#controls + k * CONTROL_SIZE);
       setWord(view, at + CONTROLLEN, CONTROL_SIZE);
     }
   }
 
-  /** Octets received by message `k`, the virtio-net header included. */
+  /** Octets received by message `k`, a virtio-net header included. */
   len(k: number): number {
     return this.#view.getUint32(this.#messages + k * MSG_SIZE + RECEIVED_LEN, true);
   }
@@ -94,7 +98,7 @@ export class ReceiveMessages {
     return ((tpid << 16) | view.getUint16(at + AT_DATA + AT_TCI, true)) >>> 0;
   }
 
-  /** Makes message `k` ready for the next call. */
+  /** Makes message `k` of a packet socket ready for the next call. */
   rearm(k: number): void {
     this.#view.setUint32(this.#messages + k * MSG_SIZE + CONTROLLEN, CONTROL_SIZE, true);
   }

@@ -43,7 +43,7 @@ export const SPEC_KEYS: Readonly<Record<string, SpecKey>> = {
   shared: flag('shared', ['netdev']),
   create: flag('create', ['netdev']),
   connect: flag('connect', ['stream']),
-  mode: { kinds: ['stream'], read: readMode },
+  mode: { kinds: ['stream', 'dgram'], read: readMode },
 };
 
 function flag(key: FlagKey, kinds: readonly PortKind[]): SpecKey {

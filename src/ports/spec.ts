@@ -2,6 +2,7 @@
 // command line, or the same as an entry of a YAML file, `{tap: tap0, learning: false}`.
 //
 //   tap:tap0,netns=guests,isolated=on       netdev:eth1,shared        stream:vm1.sock,mode=0660
+//   dgram:vm1.sock:vm1.qemu                 fd:5
 //
 // In text a comma ends the target or a value; one that belongs to it is written `\,`, and a
 // backslash before a comma `\\`. Any other backslash is itself. A key without a value is `on`.
@@ -9,14 +10,15 @@
 
 import { nearest } from '../lib/nearest.ts';
 import { isInterfaceName } from '../sys/ifreq.ts';
+import { parseDgramPaths } from './dgram-paths.ts';
 import { nameComplaint, SPEC_KEYS } from './spec-keys.ts';
 
 /** Kinds of port. */
-export const PORT_KINDS = ['tap', 'netdev', 'stream', 'fd'] as const;
+export const PORT_KINDS = ['tap', 'netdev', 'stream', 'dgram', 'fd'] as const;
 export type PortKind = (typeof PORT_KINDS)[number];
 
 /** Kinds that have a name but nothing behind it yet. */
-const PLANNED_KINDS: readonly string[] = ['macvtap', 'vhost-user', 'dgram'];
+const PLANNED_KINDS: readonly string[] = ['macvtap', 'vhost-user'];
 
 const FD_MIN = 3;
 
@@ -36,15 +38,15 @@ export interface SpecSettings {
 /** A port as asked for. */
 export interface PortSpec {
   kind: PortKind;
-  /** Interface name, socket path or descriptor number, by kind. */
+  /** Interface name, socket path, LOCAL:REMOTE paths (dgram-paths.ts) or descriptor number, by kind. */
   target: string;
-  /** Name in the switch; by default the interface's, the last part of the path without its extension, or `fdN`. */
+  /** Name in the switch; by default the interface's, the last part of the (local) path without its extension, or `fdN`. */
   name: string;
   /** tap, netdev: network namespace the interface lives in: a name of `ip netns`, `pid:N` or a path. */
   netns?: string;
   /** stream: dial the path and retry, instead of listening. */
   connect?: boolean;
-  /** stream: permissions of the socket that is listened on; by default what the umask leaves. */
+  /** stream, dgram: permissions of the socket that weft makes; by default 0660. */
   mode?: number;
   /** tap: address and prefix length to put on the interface (host port). */
   address?: string;
@@ -193,6 +195,12 @@ function start(kind: PortKind, target: string): PortSpec {
     }
   } else if (kind === 'stream') {
     if (target.includes('\0')) throw new SpecError('a socket path cannot hold a zero octet', kind);
+  } else if (kind === 'dgram') {
+    const paths = parseDgramPaths(target);
+    if (paths === undefined || target.includes('\0')) {
+      throw new SpecError(`dgram is '${target}'; write LOCAL:REMOTE, a colon within a path as \\:`, kind);
+    }
+    if (paths.local === paths.remote) throw new SpecError('a dgram port and its guest need a path each, not the same one', kind);
   } else if (!isInterfaceName(target)) {
     throw new SpecError(
       `'${target}' cannot be an interface's name: 1 to 15 octets, no slash, colon, per cent sign or space`,
@@ -206,6 +214,7 @@ const TARGETS: Readonly<Record<PortKind, string>> = {
   tap: 'the name of an interface',
   netdev: 'the name of an interface',
   stream: 'the path of a socket',
+  dgram: "the path of its socket and of the guest's, LOCAL:REMOTE",
   fd: 'the number of a descriptor',
 };
 
@@ -221,8 +230,9 @@ function finish(spec: PortSpec): PortSpec {
     );
   }
   if (spec.name !== '') return spec;
-  const name = spec.kind === 'fd' ? `fd${Number(spec.target)}` : spec.target.replace(/^.*\//s, '').replace(/(.)\.[^.]*$/s, '$1');
   if (spec.kind === 'tap' || spec.kind === 'netdev') return { ...spec, name: spec.target };
+  const socketPath = spec.kind === 'dgram' ? (parseDgramPaths(spec.target)?.local ?? '') : spec.target;
+  const name = spec.kind === 'fd' ? `fd${Number(spec.target)}` : socketPath.replace(/^.*\//s, '').replace(/(.)\.[^.]*$/s, '$1');
   const complaint = nameComplaint(name);
   if (complaint !== undefined) {
     throw new SpecError(`no port name can be made from ${spec.target}: ${complaint}; give it one with name=NAME`, 'name');

@@ -3,7 +3,23 @@
 import { DROP } from '../relay/drop-reason.ts';
 import { ERRNO } from '../sys/errno.ts';
 
-const { EAGAIN, ENOBUFS, ENOMEM, EIO, ENETDOWN, EMSGSIZE, EBADF, EBADFD, ENODEV, ENXIO, EPIPE, ECONNRESET, ENOTCONN } = {
+const {
+  EAGAIN,
+  ENOBUFS,
+  ENOMEM,
+  EIO,
+  ENETDOWN,
+  EMSGSIZE,
+  EBADF,
+  EBADFD,
+  ENODEV,
+  ENXIO,
+  EPIPE,
+  ECONNRESET,
+  ENOTCONN,
+  ECONNREFUSED,
+  EPERM,
+} = {
   ...ERRNO,
   // Node has no name for it: asm-generic/errno.h. A tap descriptor whose interface was deleted answers with it.
   EBADFD: 77,
@@ -18,6 +34,11 @@ export function isGone(errno: number): boolean {
 /** Whether the other end of a connection is no more. */
 export function isClosed(errno: number): boolean {
   return errno === EPIPE || errno === ECONNRESET || errno === ENOTCONN || isGone(errno);
+}
+
+/** Whether the peer of a datagram socket is no more (ECONNREFUSED, once), or has another peer now (EPERM). */
+export function isAway(errno: number): boolean {
+  return errno === ECONNREFUSED || errno === EPERM || isClosed(errno);
 }
 
 /** Whether there was no room, and there will be. */

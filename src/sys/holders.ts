@@ -1,6 +1,7 @@
-// Who holds a tap: the kernel says only "busy". /proc/PID/fdinfo/FD of a tun descriptor carries a
+// Who holds a tap or a socket's path: the kernel says only "busy". /proc/PID/fdinfo/FD of a tun descriptor carries a
 // line `iff:` with the interface's name (drivers/net/tun.c, tun_chr_show_fdinfo), and nothing about
-// its namespace; a holder in our own is the likelier one, so it is preferred.
+// its namespace; a holder in our own is the likelier one, so it is preferred. A socket is known by its
+// inode, which /proc/net/unix tells for the paths of our network namespace.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
@@ -25,6 +26,22 @@ export function tapHolder(name: string): Holder | undefined {
     elsewhere ??= holder;
   }
   return elsewhere;
+}
+
+/** The process that holds the unix socket bound to `path`, as that was written; undefined when none that we may look into does. */
+export function socketHolder(path: string): Holder | undefined {
+  // Num RefCount Protocol Flags Type St Inode Path
+  const inodes = text('/proc/thread-self/net/unix')
+    .split('\n')
+    .map((line) => /^\S+ \S+ \S+ \S+ \S+ \S+ +(\d+) (.*)$/.exec(line))
+    .filter((match) => match?.[2] === path)
+    .map((match) => `socket:[${match?.[1]}]`);
+  for (const entry of list('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    if (list(`/proc/${entry}/fd`).some((fd) => inodes.includes(link(`/proc/${entry}/fd/${fd}`))))
+      return processNamed(Number(entry));
+  }
+  return undefined;
 }
 
 /** The process `pid` with its command; the command is `?` when it has gone. */

@@ -22,15 +22,12 @@ import {
   socketOption,
 } from './socket.ts';
 import { check, failure, SysError } from './sys-error.ts';
+import { unixAddress } from './unix-path.ts';
 
 const listenCall = declare('int listen(int fd, int backlog)');
 const acceptCall = declare('int accept4(int fd, uintptr_t address, uintptr_t len, int flags)');
 const connectCall = declare('int connect(int fd, void* address, uint len)');
 const chmodCall = declare('int chmod(const char* path, uint mode)');
-
-/** struct sockaddr_un: family (u16), path with its final zero (108 octets); linux/un.h. */
-const SOCKADDR_PATH = 2;
-const PATH_SIZE = 108;
 
 /** struct ucred: pid, uid, gid (s32 each); linux/socket.h. */
 const UCRED_SIZE = 12;
@@ -55,13 +52,14 @@ export interface PeerCredentials {
 
 /** Listens at `path`, with the permissions `mode` on it. Throws SysError; EADDRINUSE names the process that listens there. */
 export function listenUnix(path: string, mode = 0o660): UnixListener {
-  const fd = openStream(path);
+  const address = unixAddress(path);
+  const fd = openStream();
   let bound = -1;
   try {
-    bound = bindSocket(fd, sockaddr(path));
+    bound = bindSocket(fd, address);
     if (bound === -ERRNO.EADDRINUSE) {
       unlinkStale(path);
-      bound = bindSocket(fd, sockaddr(path));
+      bound = bindSocket(fd, address);
     }
     if (bound < 0) throw listenError(path, bound);
     // Nobody can connect before listen(2), so the permissions are in place when it matters.
@@ -92,8 +90,8 @@ export function acceptUnix(fd: number): number {
  * listens yet; EAGAIN: the listener is behind with accepting. Throws SysError for a path that cannot be one.
  */
 export function connectUnix(path: string): number {
-  const fd = openStream(path);
-  const address = sockaddr(path);
+  const address = unixAddress(path);
+  const fd = openStream();
   if (connectCall(fd, address, address.length) === 0) return fd;
   const result = -errno();
   closeFd(fd);
@@ -107,22 +105,8 @@ export function peerCredentials(fd: number): PeerCredentials | undefined {
   return { pid: octets.readInt32LE(0), uid: octets.readUInt32LE(4), gid: octets.readUInt32LE(8) };
 }
 
-function openStream(path: string): number {
-  const len = Buffer.byteLength(path);
-  if (len === 0 || len >= PATH_SIZE || path.includes('\0')) {
-    throw new SysError(
-      `${JSON.stringify(path)} cannot be a socket's path: 1 to ${PATH_SIZE - 1} octets, none of them zero`,
-      ERRNO.EINVAL,
-    );
-  }
+function openStream(): number {
   return openSocket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, 'a unix socket');
-}
-
-function sockaddr(path: string): Buffer {
-  const address = Buffer.alloc(SOCKADDR_PATH + PATH_SIZE);
-  address.writeUInt16LE(AF_UNIX, 0);
-  address.write(path, SOCKADDR_PATH);
-  return address;
 }
 
 /** Removes a socket nobody answers on. Throws SysError when somebody does, or when it is something else. */

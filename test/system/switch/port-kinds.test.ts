@@ -1,10 +1,11 @@
-// Two real switches and a station behind every kind of port, everything at its default: TCP and UDP
+// Three real switches and a station behind every kind of port, everything at its default: TCP and UDP
 // pass whole between every ordered pair, a broadcast reaches all of them with a good checksum, DHCP's
-// checksums are finished, and both switches account for every frame.
+// checksums are finished, and all switches account for every frame.
 //
 //   n1 ── tap ──┐
 //   n2 ── veth ─┤ netdev
 //   host ─ tap ─┤ br1 ── stream ── br2 ── tap ── n3
+//               └──── dgram ── br3 ── tap ── n4
 
 import '../../support/sandbox.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -16,21 +17,23 @@ import { startWeft, weftJson } from '../../support/weft-process.ts';
 const TCP_OCTETS = 4 << 20;
 const UDP_COUNT = 20;
 
-const [n1, n2, n3] = [addNetns('n'), addNetns('n'), addNetns('n')];
+const [n1, n2, n3, n4] = [addNetns('n'), addNetns('n'), addNetns('n'), addNetns('n')];
 addVeth('v2', 'eth0', n2);
 const br1 = await startWeft(
   ...['--switch', 'br1', '--host', 'h0,10.9.0.4/24'],
-  ...['--port', `tap:t1,netns=${n1}`, '--port', 'netdev:v2', '--port', 'stream:cable.sock'],
+  ...['--port', `tap:t1,netns=${n1}`, '--port', 'netdev:v2', '--port', 'stream:cable.sock', '--port', 'dgram:near.sock:far.sock'],
 );
 const br2 = await startWeft('--switch', 'br2', '--port', `tap:t3,netns=${n3}`, '--port', 'stream:cable.sock,connect');
+const br3 = await startWeft('--switch', 'br3', '--port', `tap:t4,netns=${n4}`, '--port', 'dgram:far.sock:near.sock');
 
 const stations = [
   new Station('tap', n1, '10.9.0.1', 'fd09::1'),
   new Station('netdev', n2, '10.9.0.2', 'fd09::2'),
   new Station('stream', n3, '10.9.0.3', 'fd09::3'),
+  new Station('dgram', n4, '10.9.0.5', 'fd09::5'),
   new Station('host', undefined, '10.9.0.4', 'fd09::4'),
 ] as const;
-for (const [k, ifname] of ['t1', 'eth0', 't3', 'h0'].entries()) {
+for (const [k, ifname] of ['t1', 'eth0', 't3', 't4', 'h0'].entries()) {
   const { netns, address, address6 } = stations[k] as Station;
   const inside = netns === undefined ? '' : `-n ${netns} `;
   if (netns !== undefined) ip(`${inside}addr add ${address}/24 brd 10.9.0.255 dev ${ifname}`);
@@ -80,8 +83,8 @@ t.test('DHCP leaves with a finished checksum, which raw sockets look at', async 
   }
 });
 
-t.test('both switches account for every frame', async (t) => {
-  for (const name of ['br1', 'br2']) {
+t.test('all switches account for every frame', async (t) => {
+  for (const name of ['br1', 'br2', 'br3']) {
     t.same(weftJson('--switch', name, 'show').imbalances, []);
     for (const port of weftJson('--switch', name, 'ports')) {
       const reasons = Object.keys(port.drops).filter((reason) => reason !== 'no_egress' && reason !== 'same_port');
@@ -93,6 +96,7 @@ t.test('both switches account for every frame', async (t) => {
 // Not a teardown: the root of a tap file ends only when nothing runs any more.
 t.test('and end', async (t) => {
   for (const station of stations) station.stop();
+  t.equal((await br3.end('SIGTERM')).status, 0);
   t.equal((await br2.end('SIGTERM')).status, 0);
   t.equal((await br1.end('SIGTERM')).status, 0);
 });
@@ -114,7 +118,7 @@ async function sendDhcp(from: Station): Promise<void> {
 
 /** tcpdump at a station: when it listens, and what it says of the first frame to UDP port 67 from elsewhere. */
 function listen(station: Station): { ready: Promise<void>; line: Promise<string> } {
-  const ifname = { tap: 't1', netdev: 'eth0', stream: 't3', host: 'h0' }[station.label] as string;
+  const ifname = { tap: 't1', netdev: 'eth0', stream: 't3', dgram: 't4', host: 'h0' }[station.label] as string;
   const args = ['tcpdump', '-l', '-n', '-vv', '-c', '1', '-Q', 'in', '-i', ifname, 'udp dst port 67'];
   const child: ChildProcess = spawn(...command(station, ...args), {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
-// Nobody waits for a receiver that has stopped reading: a guest that hangs on its stream, and a stopped
-// process that holds a tap. What the others send each other all arrives, the switch drops what does
+// Nobody waits for a receiver that has stopped reading: guests that hang, on a stream and
+// on datagrams, and a stopped process that holds a tap. What the others send each other all arrives, the switch drops what does
 // not fit at that one port and says so, its memory stays bounded, and who reads again hears again.
 
 import '../../support/sandbox.ts';
@@ -11,6 +11,7 @@ import type { PortJson } from '../../../src/control/json.ts';
 import { QUEUE_FRAMES_MAX } from '../../../src/ports/stream-queue.ts';
 import { openPacketSocket, PACKET_VNET_HDR_SIZE } from '../../../src/sys/packet-socket.ts';
 import { getLink } from '../../../src/sys/rtnetlink.ts';
+import { DatagramPeer } from '../../support/datagram-peer.ts';
 import { FrameDevice } from '../../support/frame-device.ts';
 import { testFrame } from '../../support/frames.ts';
 import { addVeth, DEADLINE_MS, until } from '../../support/netns.ts';
@@ -44,15 +45,26 @@ holder.stdout?.on('data', (data) => {
 await until('the tap to be held', () => heldOutput.includes('holding'));
 const sw = await startWeft(
   ...['--switch', 'br0', '--port', 'netdev:p0', '--port', 'tap:t0', '--port', 'netdev:q0'],
-  ...['--port', 'stream:hangs.sock', '--port', 'stream:reads.sock'],
+  ...['--port', 'stream:hangs.sock', '--port', 'stream:reads.sock', '--port', 'dgram:mute.sock:mute.guest'],
 );
 const hangs = await StreamGuest.connect('/run/weft/hangs.sock');
+const mute = new DatagramPeer('/run/weft/mute.guest', '/run/weft/mute.sock');
+const heard: Buffer[] = [];
 const reads = await StreamGuest.connect('/run/weft/reads.sock');
-await until('all ports to be up', () => weftJson('show').ports.up === 5);
+await until('all ports to be up', () => weftJson('show').ports.up === 6);
+// As a second switch would be: it then has room for a burst, like the others.
+if (mute.connect() < 0) throw new Error('the guest on datagrams cannot connect');
 const sender = new FrameDevice(openPacketSocket({ ifindex: getLink('s0').ifindex }), PACKET_VNET_HDR_SIZE);
 const tap = new FrameDevice(openPacketSocket({ ifindex: getLink('t0').ifindex }), PACKET_VNET_HDR_SIZE);
 
 let sent = 0;
+let isMute = false;
+
+/** Frames that the guest on datagrams has read, with those it reads now. */
+function heardFrames(): number {
+  heard.push(...mute.receive());
+  return heard.length;
+}
 
 /** Broadcasts numbered frames in bursts; throws unless the tap's station and the guest that reads get each of them, in order. */
 async function broadcast(bursts: number): Promise<void> {
@@ -66,6 +78,7 @@ async function broadcast(bursts: number): Promise<void> {
     const byTap: Buffer[] = [];
     await until(`burst ${burst} to arrive`, () => {
       byTap.push(...tap.receiveAll());
+      if (!isMute) heardFrames();
       return byTap.length >= BURST && reads.frames.length >= BURST;
     });
     for (const got of [byTap, reads.frames.splice(0)]) {
@@ -107,15 +120,16 @@ function droppedByTap(): number {
 
 t.test('everyone reads: nothing is dropped anywhere', async (t) => {
   await broadcast(20);
-  await until('the guest to have read all', () => hangs.frames.length === sent);
+  await until('the guests to have read all', () => hangs.frames.length === sent && heardFrames() === sent);
   await untilHeld(sent);
   t.equal(await heldFrames(), sent);
   for (const { ifname, drops } of weftJson('ports')) t.same(drops, {}, ifname);
   t.same(weftJson('show').imbalances, []);
 });
 
-t.test('two have stopped reading: the others do not notice', async (t) => {
+t.test('three have stopped reading: the others do not notice', async (t) => {
   hangs.pause();
+  isMute = true;
   holder.kill('SIGSTOP');
   await broadcast(20);
   const before = residentKb();
@@ -123,12 +137,14 @@ t.test('two have stopped reading: the others do not notice', async (t) => {
   const growth = residentKb() - before;
   t.ok(growth < GROWTH_MAX_KB, `its memory grew by ${growth} KiB`);
 
-  const { drops, tx_frames } = portNamed('hangs');
-  const { tx_full: dropped = 0, ...others } = drops;
-  t.same(others, {});
-  t.ok(dropped > sent / 2, `${dropped} of ${sent} did not fit`);
-  const queued = sent - tx_frames - dropped;
-  t.ok(queued > 0 && queued <= QUEUE_FRAMES_MAX, `${queued} wait`);
+  for (const name of ['hangs', 'mute']) {
+    const { drops, tx_frames } = portNamed(name);
+    const { tx_full: dropped = 0, ...others } = drops;
+    t.same(others, {}, name);
+    t.ok(dropped > sent / 2, `${name}: ${dropped} of ${sent} did not fit`);
+    const queued = sent - tx_frames - dropped;
+    t.ok(queued > 0 && queued <= QUEUE_FRAMES_MAX, `${name}: ${queued} wait`);
+  }
   // Behind a tap's interface the kernel has a queue and a counter of its own.
   t.ok(droppedByTap() > sent / 2);
   for (const name of ['p0', 't0', 'q0', 'reads']) t.same(portNamed(name).drops, {}, name);
@@ -137,19 +153,26 @@ t.test('two have stopped reading: the others do not notice', async (t) => {
 
 t.test('who reads again hears again', async (t) => {
   const dropped = portNamed('hangs').drops['tx_full'] as number;
+  const droppedByMute = portNamed('mute').drops['tx_full'] as number;
   hangs.resume();
+  isMute = false;
   holder.kill('SIGCONT');
   await until('the guest to have read what waited', () => hangs.frames.length + dropped === sent);
+  await until('the other one, too', () => heardFrames() + droppedByMute === sent);
   const droppedBefore = droppedByTap();
   await untilHeld(sent - droppedBefore);
   await broadcast(20);
   await until('the guest to have read all', () => hangs.frames.length + dropped === sent);
+  await until('the other one, too', () => heardFrames() + droppedByMute === sent);
   t.equal(portNamed('hangs').drops['tx_full'], dropped);
-  // Framing was kept: whole frames, in order, with a gap.
-  t.ok(hangs.frames.every((frame) => frame.length === FRAME_LEN && frame.toString('hex', 0, 12) === `${ALL}${SENDER}`));
-  const numbers = hangs.frames.map((frame) => frame.readUInt32BE(14));
-  t.ok(numbers.every((number, k) => k === 0 || number > (numbers[k - 1] as number)));
-  t.equal(numbers.at(-1), sent);
+  t.equal(portNamed('mute').drops['tx_full'], droppedByMute);
+  for (const frames of [hangs.frames, heard]) {
+    // Framing was kept: whole frames, in order, with a gap.
+    t.ok(frames.every((frame) => frame.length === FRAME_LEN && frame.toString('hex', 0, 12) === `${ALL}${SENDER}`));
+    const numbers = frames.map((frame) => frame.readUInt32BE(14));
+    t.ok(numbers.every((number, k) => k === 0 || number > (numbers[k - 1] as number)));
+    t.equal(numbers.at(-1), sent);
+  }
   await untilHeld(sent - droppedBefore);
   t.equal((await heldFrames()) + droppedByTap(), sent);
   t.same(weftJson('show').imbalances, []);
@@ -158,6 +181,7 @@ t.test('who reads again hears again', async (t) => {
 t.test('and end', async (t) => {
   hangs.close();
   reads.close();
+  mute.close();
   sender.close();
   tap.close();
   t.equal((await sw.end('SIGTERM')).status, 0);

@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import type { PortSettings } from '../../../src/bridge/command.ts';
+import { formatDgramPaths, parseDgramPaths } from '../../../src/ports/dgram-paths.ts';
 import { parsePortSettings, parsePortSpec, SpecError, type SpecSettings, specFromObject } from '../../../src/ports/spec.ts';
 
 /** Fails to compile when the settings a specification can carry are not those the bridge obeys. */
@@ -20,7 +21,24 @@ test('a kind and a target are enough; the name follows from the target', (t) => 
   t.is(parsePortSpec('stream:/run/a.b/guest').name, 'guest');
   t.is(parsePortSpec('stream:.sock').name, '.sock');
   t.is(parsePortSpec('stream:a:b.sock').target, 'a:b.sock');
+  t.is(parsePortSpec('dgram:/run/a.b/vm1.sock:/run/vm1.qemu').name, 'vm1');
+  t.is(parsePortSpec('dgram:a\\:b.sock:c').name, 'a:b');
   t.is(parsePortSpec('fd:7').name, 'fd7');
+});
+
+test('the two paths of a dgram port; a colon in one is written with a backslash', (t) => {
+  const paths = (text: string) => parseDgramPaths(parsePortSpec(text).target);
+  t.deepEqual(paths('dgram:a.sock:b.sock,name=x'), { local: 'a.sock', remote: 'b.sock' });
+  t.deepEqual(paths('dgram:/run/a\\,b\\:c:/run/d e,name=x'), { local: '/run/a,b:c', remote: '/run/d e' });
+  t.deepEqual(parseDgramPaths(specFromObject({ dgram: 'a\\:b:c', name: 'x' }).target), { local: 'a:b', remote: 'c' });
+  for (const [local, remote] of [
+    ['a', 'b'],
+    ['a:b', ':'],
+    ['a\\', '\\:c'],
+    ['\\\\:', 'x\\y'],
+  ] as const) {
+    t.deepEqual(parseDgramPaths(formatDgramPaths({ local, remote })), { local, remote });
+  }
 });
 
 test('every key arrives where it belongs', (t) => {
@@ -67,13 +85,18 @@ test('a comma in a path is written with a backslash', (t) => {
 });
 
 const REFUSED: [text: string, message: string][] = [
-  ['macvtap:eth0', "port 'macvtap:eth0', character 1: weft has no macvtap ports yet; there are tap, netdev, stream and fd"],
-  ['vhost-user:a', "port 'vhost-user:a', character 1: weft has no vhost-user ports yet; there are tap, netdev, stream and fd"],
-  ['dgram:a:b', "port 'dgram:a:b', character 1: weft has no dgram ports yet; there are tap, netdev, stream and fd"],
+  [
+    'macvtap:eth0',
+    "port 'macvtap:eth0', character 1: weft has no macvtap ports yet; there are tap, netdev, stream, dgram and fd",
+  ],
+  [
+    'vhost-user:a',
+    "port 'vhost-user:a', character 1: weft has no vhost-user ports yet; there are tap, netdev, stream, dgram and fd",
+  ],
   ['tpa:tap0', "port 'tpa:tap0', character 1: there is no kind of port 'tpa'; did you mean tap?"],
   [
     'bogus',
-    "port 'bogus', character 1: there is no kind of port 'bogus'; write KIND:TARGET with one of tap, netdev, stream and fd",
+    "port 'bogus', character 1: there is no kind of port 'bogus'; write KIND:TARGET with one of tap, netdev, stream, dgram and fd",
   ],
   ['tap', "port 'tap', character 1: a tap port needs the name of an interface: tap:TARGET"],
   ['stream:,name=x', "port 'stream:,name=x', character 1: a stream port needs the path of a socket: stream:TARGET"],
@@ -85,6 +108,13 @@ const REFUSED: [text: string, message: string][] = [
     'tap:tap%d',
     "port 'tap:tap%d', character 1: 'tap%d' cannot be an interface's name: 1 to 15 octets, no slash, colon, per cent sign or space",
   ],
+  ['dgram:a', "port 'dgram:a', character 1: dgram is 'a'; write LOCAL:REMOTE, a colon within a path as \\:"],
+  ['dgram:a:b:c', "dgram is 'a:b:c'; write LOCAL:REMOTE"],
+  ['dgram::b', "dgram is ':b'; write LOCAL:REMOTE"],
+  ['dgram:a:', "dgram is 'a:'; write LOCAL:REMOTE"],
+  ['dgram:a:a', 'a dgram port and its guest need a path each, not the same one'],
+  ['dgram:', "a dgram port needs the path of its socket and of the guest's, LOCAL:REMOTE: dgram:TARGET"],
+  ['dgram:a:b,connect', 'a dgram port has no connect; it is for stream ports'],
   ['fd:two', "port 'fd:two', character 1: fd is 'two'; it must be the number of an inherited descriptor, 3 or more"],
   ['fd:2', "port 'fd:2', character 1: fd is '2'; it must be the number of an inherited descriptor, 3 or more"],
   ['tap:tap0,lerning=off', "port 'tap:tap0,lerning=off', character 10: there is no key 'lerning'; did you mean learning?"],
@@ -153,10 +183,10 @@ test('an entry of a YAML file says the same', (t) => {
 });
 
 const REFUSED_ENTRIES: [entry: Record<string, unknown>, key: string | undefined, message: string][] = [
-  [{}, undefined, 'the port has no kind: give it one of tap, netdev, stream and fd with its target, such as {tap: tap0}'],
+  [{}, undefined, 'the port has no kind: give it one of tap, netdev, stream, dgram and fd with its target, such as {tap: tap0}'],
   [{ name: 'x', mtu: 1500 }, undefined, 'the port has no kind'],
   [{ steram: 'a.sock', name: 'x' }, 'steram', "there is no kind of port 'steram'; did you mean stream?"],
-  [{ 'vhost-user': 'a.sock' }, 'vhost-user', 'weft has no vhost-user ports yet; there are tap, netdev, stream and fd'],
+  [{ 'vhost-user': 'a.sock' }, 'vhost-user', 'weft has no vhost-user ports yet; there are tap, netdev, stream, dgram and fd'],
   [{ tap: 'tap0', netdev: 'eth0' }, 'netdev', 'a port has one kind, not tap and netdev'],
   [{ tap: null }, 'tap', 'tap must be a text, a number, or true or false'],
   [{ tap: 'tap0', name: ['x'] }, 'name', 'name must be a text, a number, or true or false'],
