@@ -6,6 +6,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import type { GuestLink } from '../launch/qemu-args.ts';
 import { failureOf } from './failure.ts';
 
 /** Size at which the log is turned over. */
@@ -17,7 +18,7 @@ export interface LabJson {
   ready: boolean;
   pid: number;
   socket: string;
-  guests: { name: string; port: string; mac: string; via: 'stream' | 'tap'; pid: number; ready: boolean; log: string | null }[];
+  guests: { name: string; port: string; mac: string; via: GuestLink['via']; pid: number; ready: boolean; log: string | null }[];
 }
 
 /** What the lab says to whoever started it, once. */

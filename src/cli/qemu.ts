@@ -15,7 +15,7 @@ export function addQemu(program: Command): void {
     .option('--port <name>', 'name of the port and of the guest (default: the first free one of vm1, vm2, …)')
     .option('--model <card>', 'virtio-net-pci, e1000, rtl8139 or any other card QEMU has (default: virtio-net-pci)')
     .option('--mac <address>', 'address of the card (default: made from the names of switch and port)')
-    .option('--via <way>', 'stream (QEMU 7.2 and later), tap, or auto', parseVia, 'auto')
+    .option('--via <way>', 'stream or dgram (QEMU 7.2 and later), tap, or auto', parseVia, 'auto')
     .action(async (args: string[], options: QemuOptions, command: Command) => {
       const socketPath = await targetSwitch(command);
       const { runQemu } = await import('./qemu-process.ts');
@@ -24,9 +24,7 @@ export function addQemu(program: Command): void {
 }
 
 function parseVia(text: string): GuestVia {
-  if (text === 'auto' || text === 'stream' || text === 'tap') return text;
-  if (text === 'vhost-user' || text === 'dgram') {
-    throw new InvalidArgumentError(`weft has no ${text} ports yet; use stream or tap.`);
-  }
-  throw new InvalidArgumentError('It is auto, stream or tap.');
+  if (text === 'auto' || text === 'stream' || text === 'dgram' || text === 'tap') return text;
+  if (text === 'vhost-user') throw new InvalidArgumentError('weft has no vhost-user ports yet; use stream, dgram or tap.');
+  throw new InvalidArgumentError('It is auto, stream, dgram or tap.');
 }

@@ -32,7 +32,7 @@ import { checkSwitchName } from './run-dir.ts';
 import { YamlFile } from './yaml-file.ts';
 
 /** How a guest's card reaches the switch. */
-export type GuestVia = 'auto' | 'stream' | 'tap';
+export type GuestVia = 'auto' | 'stream' | 'dgram' | 'tap';
 
 /** A guest that `weft up` starts. */
 export interface GuestConfig {
@@ -102,7 +102,7 @@ const fileSchema = z.strictObject({
         port: z.string().exactOptional(),
         mac: z.string().exactOptional(),
         model: z.string().exactOptional(),
-        via: z.enum(['auto', 'stream', 'tap']).exactOptional(),
+        via: z.enum(['auto', 'stream', 'dgram', 'tap']).exactOptional(),
         memory_mb: z.int().min(16).exactOptional(),
         qemu: z.array(z.union([z.string(), z.number()]).transform(String)).exactOptional(),
       }),

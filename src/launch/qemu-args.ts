@@ -10,7 +10,7 @@
 // QEMU splits option values at commas; a comma that belongs to a value is written twice.
 //
 // A `stream` card finds its switch again after a restart only from QEMU 8.0 on (`reconnect`, seconds;
-// `reconnect-ms` replaced it in 9.2).
+// `reconnect-ms` replaced it in 9.2). A `dgram` card sends to a path, whichever switch has it by then.
 
 import { LaunchError } from './launch-error.ts';
 import type { QemuVersion } from './qemu-probe.ts';
@@ -19,6 +19,8 @@ import type { QemuVersion } from './qemu-probe.ts';
 export type GuestLink =
   /** QEMU connects to a unix stream socket the switch listens on; each frame carries a 4-byte big-endian length. */
   | { readonly via: 'stream'; readonly socketPath: string }
+  /** A unix datagram socket at each end, and a frame a datagram. QEMU takes over a path that was left behind, and leaves its own. */
+  | { readonly via: 'dgram'; readonly switchPath: string; readonly guestPath: string }
   /** QEMU opens tap `ifname` itself, the classic way; the switch has the tap's netdev side. */
   | { readonly via: 'tap'; readonly ifname: string };
 
@@ -110,7 +112,7 @@ function bootArgs(name: string, boot: GuestBoot): string[] {
   ];
 }
 
-/** Whether this QEMU has `-netdev stream`. */
+/** Whether this QEMU has `-netdev stream`, and `-netdev dgram`. */
 export function hasStream(version: QemuVersion): boolean {
   return isAtLeast(version, 7, 2);
 }
@@ -119,7 +121,13 @@ function netdev(link: GuestLink, version: QemuVersion): string {
   if (link.via === 'tap') return `tap,id=weft0,ifname=${escaped(link.ifname)},script=no,downscript=no`;
   if (!hasStream(version)) {
     throw new LaunchError(
-      `QEMU ${version.text} has no "-netdev stream", which came with 7.2: install a newer QEMU, or connect the guest with --via tap.`,
+      `QEMU ${version.text} has no "-netdev ${link.via}", which came with 7.2: install a newer QEMU, or connect the guest with --via tap.`,
+    );
+  }
+  if (link.via === 'dgram') {
+    const ends = { local: link.guestPath, remote: link.switchPath };
+    return ['dgram,id=weft0', ...Object.entries(ends).map(([end, at]) => `${end}.type=unix,${end}.path=${escaped(at)}`)].join(
+      ',',
     );
   }
   let reconnect = '';
@@ -154,6 +162,11 @@ export function checkGuestName(name: string): void {
   );
 }
 
+function socketPaths(link: GuestLink): string[] {
+  if (link.via === 'tap') return [];
+  return link.via === 'stream' ? [link.socketPath] : [link.switchPath, link.guestPath];
+}
+
 function checkMachine(guest: GuestMachine): void {
   checkGuestName(guest.name);
   if (!MODEL_NAME.test(guest.model)) {
@@ -161,9 +174,10 @@ function checkMachine(guest: GuestMachine): void {
       `Guest ${guest.name}: "${guest.model}" is no network card of QEMU; use its name alone, such as virtio-net-pci, e1000 or rtl8139.`,
     );
   }
-  if (guest.link.via === 'stream' && Buffer.byteLength(guest.link.socketPath) > SOCKET_PATH_BYTES_MAX) {
+  const tooLong = socketPaths(guest.link).find((path) => Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX);
+  if (tooLong !== undefined) {
     throw new LaunchError(
-      `Guest ${guest.name}: the socket path ${guest.link.socketPath} is longer than the ${SOCKET_PATH_BYTES_MAX} octets a unix socket may have; choose a shorter --run-dir.`,
+      `Guest ${guest.name}: the socket path ${tooLong} is longer than the ${SOCKET_PATH_BYTES_MAX} octets a unix socket may have; choose a shorter --run-dir.`,
     );
   }
   if (guest.qemu.some((arg) => /^--?daemonize$/.test(arg))) {

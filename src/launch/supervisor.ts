@@ -17,7 +17,7 @@ import { Agent } from './agent.ts';
 import { ConsoleLog, LOG_LINES_MAX } from './console-log.ts';
 import { spawnGuarded } from './guarded-child.ts';
 import { LaunchError } from './launch-error.ts';
-import { AGENT_FD, type GuestMachine, qemuArgs } from './qemu-args.ts';
+import { AGENT_FD, type GuestLink, type GuestMachine, qemuArgs } from './qemu-args.ts';
 import { checkModel, type QemuProgram } from './qemu-probe.ts';
 
 /** How a guest ended. */
@@ -112,9 +112,10 @@ export async function startGuest(qemu: QemuProgram, machine: GuestMachine, outpu
 
 /** Refuses a link with nothing at its other end. QEMU would not: it runs with a card that is never connected, or makes a tap of its own. */
 function checkLink({ name, link }: GuestMachine): void {
-  if (link.via === 'stream' && fs.statSync(link.socketPath, { throwIfNoEntry: false })?.isSocket() !== true) {
+  const socketPath = link.via === 'stream' ? link.socketPath : link.via === 'dgram' ? link.switchPath : undefined;
+  if (socketPath !== undefined && fs.statSync(socketPath, { throwIfNoEntry: false })?.isSocket() !== true) {
     throw new LaunchError(
-      `Guest ${name}: no switch listens on ${link.socketPath}; start the switch, or add the port, before the guest.`,
+      `Guest ${name}: no switch listens on ${socketPath}; start the switch, or add the port, before the guest.`,
     );
   }
   if (link.via === 'tap' && !hasInterface(link.ifname)) {
@@ -138,6 +139,7 @@ class QemuGuest implements Guest {
   readonly exited: Promise<GuestExit>;
   readonly #child: ChildProcess;
   readonly #hasTerminal: boolean;
+  readonly #link: GuestLink;
   #stopping = false;
 
   constructor(machine: GuestMachine, args: readonly string[], child: ChildProcess, log: ConsoleLog, hasTerminal: boolean) {
@@ -146,6 +148,7 @@ class QemuGuest implements Guest {
     this.pid = child.pid ?? 0;
     this.args = args;
     this.log = log;
+    this.#link = machine.link;
     this.#child = child;
     this.#hasTerminal = hasTerminal;
     child.stdout?.on('data', (octets: Buffer) => log.write(octets));
@@ -191,6 +194,8 @@ class QemuGuest implements Guest {
         clearTimeout(drain);
         this.#child.stdio[AGENT_FD]?.destroy();
         this.log.close();
+        // QEMU leaves the path we gave it.
+        if (this.#link.via === 'dgram') fs.rmSync(this.#link.guestPath, { force: true });
         resolve(this.#describeExit(this.#child.exitCode, this.#child.signalCode));
       };
       // Close comes after the last output; a helper that QEMU started could hold the pipes open, though.

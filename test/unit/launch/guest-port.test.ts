@@ -18,6 +18,13 @@ test('a stream: weft listens in the run directory, QEMU is given the path', (t) 
   t.deepEqual(guestPort('vm1', 'auto', NEW, PLACE), expected);
 });
 
+test('a dgram: a path for each end in the run directory', (t) => {
+  t.deepEqual(guestPort('vm1', 'dgram', NEW, PLACE), {
+    spec: { kind: 'dgram', target: 'br0-vm1.dgram:br0-vm1.dgram-guest', name: 'vm1', settings: {} },
+    link: { via: 'dgram', switchPath: '/run/weft/br0-vm1.dgram', guestPath: '/run/weft/br0-vm1.dgram-guest' },
+  });
+});
+
 test('a tap: the port makes what QEMU opens by name', (t) => {
   const expected = {
     spec: { kind: 'netdev', target: 'vm1', name: 'vm1', create: true, settings: {} },
@@ -36,11 +43,22 @@ test('names that cannot be', (t) => {
   }
 });
 
-test('a stream that is asked for is not had from an older QEMU', (t) => {
-  const { link } = guestPort('vm1', 'stream', OLD, PLACE);
-  const machine = { name: 'vm1', mac: '52:54:00:00:00:01', model: 'e1000', link, accel: 'tcg', memoryMb: 64, qemu: [] } as const;
-  t.throws(() => qemuArgs(machine, OLD), { name: 'LaunchError', message: /came with 7\.2: .* --via tap/ });
-});
+for (const via of ['stream', 'dgram'] as const) {
+  test(`a ${via} that is asked for is not had from an older QEMU`, (t) => {
+    const { link } = guestPort('vm1', via, OLD, PLACE);
+    const machine = {
+      name: 'vm1',
+      mac: '52:54:00:00:00:01',
+      model: 'e1000',
+      link,
+      accel: 'tcg',
+      memoryMb: 64,
+      qemu: [],
+    } as const;
+    const message = new RegExp(`no "-netdev ${via}", which came with 7\\.2: .* --via tap`);
+    t.throws(() => qemuArgs(machine, OLD), { name: 'LaunchError', message });
+  });
+}
 
 test('the guests of a configuration', (t) => {
   const plan = planLab(

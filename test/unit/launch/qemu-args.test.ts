@@ -81,6 +81,13 @@ test('the classic tap', (t) => {
   t.true(args.includes('\n-netdev tap,id=weft0,ifname=tap0,script=no,downscript=no\n'), args);
 });
 
+test('datagrams: the path of each end', (t) => {
+  const link = { via: 'dgram', switchPath: '/run/a,b/s', guestPath: '/run/a,b/g' } as const;
+  const args = golden(qemuArgs({ ...OWN, link }, BOOKWORM));
+  const ends = 'local.type=unix,local.path=/run/a,,b/g,remote.type=unix,remote.path=/run/a,,b/s';
+  t.true(args.includes(`\n-netdev dgram,id=weft0,${ends}\n`), args);
+});
+
 test('a switch that restarts is found again by every QEMU that can', (t) => {
   const netdev = (text: string) => qemuArgs(OWN, version(text)).find((arg) => arg.startsWith('stream,')) ?? '';
   t.notRegex(netdev('7.2.0'), /reconnect/);
@@ -125,6 +132,11 @@ for (const [what, machine, message] of [
   [
     'a socket path over the limit',
     { ...OWN, link: { via: 'stream', socketPath: `/${'x'.repeat(107)}` } },
+    /longer than the 107 octets/,
+  ],
+  [
+    'a path of a guest over the limit',
+    { ...OWN, link: { via: 'dgram', switchPath: '/x', guestPath: `/${'x'.repeat(107)}` } },
     /longer than the 107 octets/,
   ],
   ['-daemonize', { ...OWN, qemu: ['-daemonize'] }, /leave out -daemonize/],
