@@ -20,8 +20,8 @@ export interface WorkerConfig {
 /** A request to the worker. */
 export type Request =
   | { type: 'apply'; command: Command }
-  /** Run `attachment` as port `portNo`; the port must not be attached. */
-  | { type: 'attach'; portNo: number; attachment: Attachment }
+  /** Run `attachment` as port `portNo`, with its link `up` before the first frame; the port must not be attached. */
+  | { type: 'attach'; portNo: number; attachment: Attachment; up: boolean }
   /** Let go of the port's descriptor; the reply means nothing refers to it any more. */
   | { type: 'detach'; portNo: number }
   | { type: 'snapshot' }

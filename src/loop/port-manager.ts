@@ -5,8 +5,9 @@
 // turns later. So a change only marks the port, and `sync` goes round until what the worker runs is
 // what the device offers:
 //
-//   other attachment wanted?  link down -> detach -> (worker has let go) release -> attach
+//   other attachment wanted?  link down -> detach -> (worker has let go) release
 //   MTU changed?              port_set
+//   then                      attach, with the link up from the first frame on if the device is up
 //   up or down?               port_link
 //
 // Only one `sync` of a port runs at a time, and a descriptor is released only after the worker's
@@ -92,19 +93,20 @@ export class ManagedPort {
         this.#isStale = true;
         continue;
       }
-      if (this.#attached !== attachment && attachment !== undefined) await this.#attach(attachment);
       if (mtu !== this.#mtu) {
         await this.#worker.request({ type: 'apply', command: { type: 'port_set', portNo, settings: { mtu } } });
         this.#mtu = mtu;
       }
+      if (this.#attached !== attachment && attachment !== undefined) await this.#attach(attachment, up);
       await this.#link(up && this.#attached !== undefined, reason);
     }
   }
 
-  async #attach(attachment: Attachment): Promise<void> {
+  async #attach(attachment: Attachment, up: boolean): Promise<void> {
     try {
-      await this.#worker.request({ type: 'attach', portNo: this.portNo, attachment });
+      await this.#worker.request({ type: 'attach', portNo: this.portNo, attachment, up });
       this.#attached = attachment;
+      if (up) this.#tellLink(true, undefined);
     } catch (error) {
       // The descriptor went bad on the way: the device finds out and offers another, or none.
       if (!(error instanceof CommandError)) throw error;

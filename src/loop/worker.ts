@@ -65,6 +65,7 @@ function obey(loop: SwitchLoop, request: Request): Replies[keyof Replies] {
       return loop.bridge.apply(request.command, now);
     case 'attach':
       loop.attach(request.portNo, request.attachment);
+      if (request.up) loop.bridge.apply({ type: 'port_link', portNo: request.portNo, up: true }, now);
       return null;
     case 'detach':
       loop.detach(request.portNo);

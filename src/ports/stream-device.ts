@@ -109,6 +109,7 @@ export class StreamDevice implements Device {
   #accept(listening: number): void {
     const fd = acceptUnix(listening);
     if (fd >= 0) {
+      this.#retry.reset();
       const { attachment } = this.status;
       if (attachment === undefined || hasHungUp(attachment.fd)) {
         this.#connected(fd);
