@@ -3,6 +3,7 @@
 
 import type { Command } from 'commander';
 import { addDemo } from './demo.ts';
+import { addDoctor } from './doctor.ts';
 import { addDown } from './down.ts';
 import { addDrops } from './drops.ts';
 import { addFdb } from './fdb.ts';
@@ -28,5 +29,6 @@ export const VERBS: readonly ((program: Command) => void)[] = [
   addDrops,
   addPort,
   addSimulate,
+  addDoctor,
   addDemo,
 ];

@@ -1,7 +1,8 @@
 // A switch with everything around it: its name, its ports, its control socket. `weft run` is one such
 // process, and whatever else starts a switch does it through here.
 //
-// Order matters. The name is locked first, so that a second switch of that name disturbs nothing; the
+// Order matters. The name is locked first, so that a second switch of that name disturbs nothing; then what
+// switches that were killed have left is undone, so that the ports find the host as it was; the
 // control socket comes last, so that whoever reaches it finds all ports. If anything fails on the way,
 // what was done is undone.
 
@@ -14,6 +15,7 @@ import { messageOf } from './errors.ts';
 import { hostMac, machineId } from './identity.ts';
 import type { SwitchSetup } from './json.ts';
 import type { Log } from './log.ts';
+import { type Cleaned, cleanDeadSwitches, cleanJournal, openOwnJournal } from './recovery.ts';
 import { makeRunDir, socketPathOf } from './run-dir.ts';
 import { ControlServer } from './server.ts';
 import { lockSwitchName } from './switch-lock.ts';
@@ -56,9 +58,23 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
   try {
     const lock = lockSwitchName(runDir, config.name);
     undo.push(() => lock.release());
+    const tell = ({ name, outcome, text }: Cleaned) => {
+      log.write(
+        outcome === 'undone' ? 'info' : 'warn',
+        `left by ${name === config.name ? 'an earlier' : 'another'} switch ${name}: ${text}`,
+      );
+    };
+    const journal = await openOwnJournal(runDir, config.name);
+    undo.push(() => journal.close());
+    for (const cleaned of await cleanJournal(config.name, journal)) tell(cleaned);
+    undo.push(async () => {
+      for (const { text } of await cleanJournal(config.name, journal, 0)) log.write('info', text);
+    });
+    for (const cleaned of await cleanDeadSwitches(runDir)) tell(cleaned);
     const sw = await Switch.start({
       name: config.name,
       runDir,
+      journal,
       settings: config.settings,
       ...(config.fdbSize !== undefined && { fdbSize: config.fdbSize }),
       log: (level, message) => log.write(level, message),

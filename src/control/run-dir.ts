@@ -2,6 +2,7 @@
 //
 //   NAME.sock   its control socket
 //   NAME.lock   locked by its process for as long as that lives (switch-lock.ts)
+//   NAME.journal  what it has changed on the host (ports/journal.ts)
 //
 // Guests' sockets may lie there too. They have no lock beside them, and are never connected to: a
 // connection would look like a guest.
@@ -23,6 +24,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const ROOT_RUN_DIR = '/run/weft';
 /** How long a socket may take to accept before its switch counts as stuck. */
 const PROBE_MS = 2000;
+const JOURNAL_END = '.journal';
 
 /** The run directory: as asked for, else WEFT_RUN_DIR, else by user. Throws UsageError when none can be told. */
 export function resolveRunDir(asked: string | undefined): string {
@@ -76,6 +78,19 @@ export function lockPathOf(runDir: string, name: string): string {
   return path.join(runDir, `${name}.lock`);
 }
 
+/** Path of the file in which a switch notes what it changes on the host. */
+export function journalPathOf(runDir: string, name: string): string {
+  return path.join(runDir, `${name}${JOURNAL_END}`);
+}
+
+/** Names of the switches, running or dead, that have a journal in `runDir`. Throws ControlError. */
+export function journalNames(runDir: string): string[] {
+  return listRunDir(runDir)
+    .filter((entry) => entry.endsWith(JOURNAL_END))
+    .map((entry) => entry.slice(0, -JOURNAL_END.length))
+    .sort();
+}
+
 /** What stands behind a socket. */
 export type SocketState = 'running' | 'stale' | 'missing' | 'forbidden' | 'stuck';
 
@@ -117,13 +132,7 @@ export interface FoundSwitch {
 
 /** Every switch with a socket in `runDir`, sorted by name, stale ones too. */
 export async function findSwitches(runDir: string): Promise<FoundSwitch[]> {
-  let entries: string[];
-  try {
-    entries = readdirSync(runDir);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw new ControlError(`cannot look for switches in ${runDir}: ${reasonOf(error)}; name another directory with --run-dir`);
-  }
+  const entries = listRunDir(runDir);
   const present = new Set(entries);
   const names = entries
     .filter((entry) => entry.endsWith('.sock'))
@@ -160,6 +169,15 @@ export async function selectSwitch(runDir: string, asked: string | undefined): P
   const [locked] = found.filter(({ state }) => state === 'forbidden');
   if (locked !== undefined) throw new ControlError(forbidden(locked.name, locked.socketPath));
   throw new ControlError(`no switch runs in ${runDir}; start one with weft run${elsewhere(runDir)}`);
+}
+
+function listRunDir(runDir: string): string[] {
+  try {
+    return readdirSync(runDir);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw new ControlError(`cannot look for switches in ${runDir}: ${reasonOf(error)}; name another directory with --run-dir`);
+  }
 }
 
 function forbidden(name: string, socketPath: string): string {

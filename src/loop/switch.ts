@@ -6,6 +6,7 @@ import { CommandError } from '../bridge/command.ts';
 import { fdbEntries } from '../bridge/fdb-view.ts';
 import type { FdbSnapshotEntry } from '../bridge/snapshot.ts';
 import { closeDevices } from '../ports/close-devices.ts';
+import type { UndoJournal } from '../ports/journal.ts';
 import { createDevice } from '../ports/open-device.ts';
 import type { PortSpec } from '../ports/spec.ts';
 import { FDB_FLAG } from '../relay/fdb.ts';
@@ -21,6 +22,8 @@ export interface SwitchOptions {
   name: string;
   /** Directory of sockets and locks of this user's switches. */
   runDir: string;
+  /** What its ports change on the host is noted here before it is changed. */
+  journal: UndoJournal;
   fdbSize?: number;
   settings?: Partial<SwitchSettings>;
   log: (level: LogLevel, message: string) => void;
@@ -64,7 +67,8 @@ export class Switch {
     const worker = this.#running();
     if (this.#ports.has(name))
       throw new CommandError(`${this.name} already has a port named ${name}; give the new one another name (name=…)`);
-    const device = createDevice(spec, { runDir: this.#options.runDir, switchName: this.name, log: this.#options.log });
+    const { runDir, journal, log } = this.#options;
+    const device = createDevice(spec, { runDir, switchName: this.name, journal, log });
     let managed: ManagedPort | undefined;
     device.open(() => void managed?.sync().catch((error: Error) => this.#syncFailed(spec.name, error)));
     try {

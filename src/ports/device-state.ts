@@ -10,6 +10,7 @@
 import { closeFd } from '../sys/fd.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { type Attachment, DeviceError, type DeviceStatus } from './device.ts';
+import type { UndoJournal } from './journal.ts';
 
 /** Severity of a message to the log. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -19,6 +20,8 @@ export interface DeviceContext {
   /** Directory of the sockets and locks of this user's switches; relative socket paths are in it. */
   readonly runDir: string;
   readonly switchName: string;
+  /** Where a device notes what it is about to change on the host. */
+  readonly journal: UndoJournal;
   readonly log: (level: LogLevel, message: string) => void;
 }
 

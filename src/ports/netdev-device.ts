@@ -23,6 +23,7 @@ import type { LinkGroup } from '../sys/link-group.ts';
 import type { LinkNotice } from '../sys/link-monitor.ts';
 import { lockName } from '../sys/name-lock.ts';
 import { inNetnsFd, openNetns } from '../sys/netns.ts';
+import { netnsIdentity } from '../sys/netns-search.ts';
 import { openPacketSocket } from '../sys/packet-socket.ts';
 import { deleteLink, findLink, getLink, type Link } from '../sys/rtnetlink.ts';
 import { listAddresses } from '../sys/rtnetlink-address.ts';
@@ -32,8 +33,10 @@ import { type Attachment, type Device, DeviceError, type DeviceStatus } from './
 import { type DeviceContext, DeviceState } from './device-state.ts';
 import { holderText } from './holder-text.ts';
 import { InterfaceChanges } from './interface-changes.ts';
+import type { Strike } from './journal.ts';
 import { linkStatus } from './link-status.ts';
 import { watchLinks } from './link-watch.ts';
+import { makeTapLast } from './made-tap.ts';
 import { netdevRefusal } from './netdev-refusal.ts';
 import { packetCaps } from './packet-caps.ts';
 import type { PortFault } from './port.ts';
@@ -52,6 +55,7 @@ interface Hold {
   readonly ifindex: number;
   readonly changes: InterfaceChanges;
   host: HostStackRecord | undefined;
+  strikeHost: Strike | undefined;
 }
 
 /** An interface under a port. */
@@ -67,6 +71,7 @@ export class NetdevDevice implements Device {
   #madeIfindex: number | undefined;
   /** The tap that we made, held so that nobody else opens it before it is deleted with others. */
   #guardFd: number | undefined;
+  #strikeMade: Strike | undefined;
   #hold: Hold | undefined;
 
   constructor(spec: PortSpec, context: DeviceContext) {
@@ -128,9 +133,15 @@ export class NetdevDevice implements Device {
   #find(): Link {
     const { target, create } = this.#spec;
     if (create && findLink(target) === undefined) {
-      const tap = openTap(target, { persistent: true });
-      closeFd(tap.fd);
-      if (tap.created) this.#madeIfindex = findLink(target)?.ifindex;
+      const { fd, created } = openTap(target);
+      try {
+        if (created) {
+          this.#strikeMade = makeTapLast(fd, target, this.#context);
+          this.#madeIfindex = findLink(target)?.ifindex;
+        }
+      } finally {
+        closeFd(fd);
+      }
     }
     const link = findLink(target);
     if (link !== undefined) return link;
@@ -147,10 +158,16 @@ export class NetdevDevice implements Device {
     const facts = { link, info: interfaceInfo(link), addresses: listAddresses(ifindex) };
     const refusal = netdevRefusal(facts, shared);
     if (refusal !== undefined) throw new DeviceError(`cannot use ${link.name} as a port: ${refusal}`);
-    const hold: Hold = { ifindex, changes: new InterfaceChanges(ifindex), host: undefined };
+    const { journal } = this.#context;
+    const changes = new InterfaceChanges(ifindex, ifindex === this.#madeIfindex ? undefined : journal);
+    const hold: Hold = { ifindex, changes, host: undefined, strikeHost: undefined };
     this.#hold = hold;
     try {
-      if (!shared) hold.host = keepHostOff(ifindex);
+      if (!shared) {
+        hold.host = keepHostOff(ifindex, (record) => {
+          hold.strikeHost = journal.add({ type: 'host-off', netns: netnsIdentity(), name: link.name, record });
+        });
+      }
       if (settings.mtu !== undefined) hold.changes.setMtu(settings.mtu);
       if (!shared) hold.changes.bringUp();
       const { fd, vnetHdrSize } = openPacketSocket({ ifindex });
@@ -217,19 +234,25 @@ export class NetdevDevice implements Device {
     this.#undo(() => {
       hold.changes.undo(hold.ifindex, (error) => this.#undoFailed(error));
       if (hold.host !== undefined) restoreHost(hold.host);
+      hold.strikeHost?.();
     });
   }
 
   /** Deletes the tap that we made, as soon as nobody has it open, then gives its name back and leaves the namespace. */
   #deleteMade(checks: number): void {
+    const wasGuarded = this.#guardFd !== undefined;
     if (this.#guardFd !== undefined) closeFd(this.#guardFd);
     this.#guardFd = undefined;
     const ifindex = this.#madeIfindex;
     let isHeld = false;
+    let isDeleted = false;
     if (ifindex !== undefined) {
       this.#undo(() => {
         const link = findLink(ifindex);
-        if (link?.kind === 'tun') isHeld = !deleteUnheldTap(link);
+        if (link === undefined) isDeleted = wasGuarded;
+        if (link?.kind !== 'tun') return;
+        isDeleted = deleteUnheldTap(link);
+        isHeld = !isDeleted;
       });
     }
     if (isHeld && checks > 0) {
@@ -240,7 +263,10 @@ export class NetdevDevice implements Device {
     const { target } = this.#spec;
     if (isHeld)
       this.#log('warn', `a program still has tap ${target} open; \`ip link del ${target}\` removes it when it is not needed`);
+    // Not found here it may have been moved: then it is looked for when the switch ends.
+    if (isDeleted) this.#strikeMade?.();
     this.#madeIfindex = undefined;
+    this.#strikeMade = undefined;
     this.#unlock();
     this.#leave();
   }

@@ -1,7 +1,7 @@
 // The device of a tap port: a tap whose descriptor weft holds. Containers, namespaces and the host
 // itself are on its other side, the interface.
 //
-//   absent ──created by us──> held, gone when the port is       (persistent, so that it can be moved)
+//   absent ──created by us──> held, gone when the port is       (persistent, so that it can be moved: made-tap.ts)
 //   existing ──opened──> held, left as it was found when the port goes
 //
 // The interface is the user's: it is up when they say so (we bring up only one that we made, and the
@@ -26,8 +26,10 @@ import { type DeviceContext, DeviceState } from './device-state.ts';
 import { HeldTap } from './held-tap.ts';
 import { holderText } from './holder-text.ts';
 import { InterfaceChanges } from './interface-changes.ts';
+import type { Strike } from './journal.ts';
 import { linkStatus } from './link-status.ts';
 import { watchLinks } from './link-watch.ts';
+import { makeTapLast } from './made-tap.ts';
 import type { PortFault } from './port.ts';
 import { Retry } from './retry.ts';
 import type { PortSpec } from './spec.ts';
@@ -48,6 +50,8 @@ export class TapDevice implements Device {
   readonly #retry = new Retry(RETRY_FIRST_MS, RETRY_LAST_MS, () => this.#tryAgain());
   #tap: HeldTap | undefined;
   #changes: InterfaceChanges | undefined;
+  /** Of the tap that we made. */
+  #strikeMade: Strike | undefined;
   #ifindex = 0;
   #stopWatch: (() => void) | undefined;
   #awayTimer: NodeJS.Timeout | undefined;
@@ -109,7 +113,7 @@ export class TapDevice implements Device {
     this.#tap = tap;
     try {
       tap.inside(() => {
-        const changes = new InterfaceChanges(getLink(opened.name).ifindex);
+        const changes = new InterfaceChanges(getLink(opened.name).ifindex, tap.isOurs ? undefined : this.#context.journal);
         this.#changes = changes;
         if (settings.mtu !== undefined) changes.setMtu(settings.mtu);
         if (mac !== undefined) changes.setMac(mac);
@@ -127,8 +131,12 @@ export class TapDevice implements Device {
   #openTap(mayCreate: boolean): TapOpening | undefined {
     const { target } = this.#spec;
     try {
-      const opened = openTap(target, { persistent: mayCreate });
-      if (!opened.created || mayCreate) return opened;
+      const opened = openTap(target);
+      if (!opened.created) return opened;
+      if (mayCreate) {
+        this.#makeLast(opened);
+        return opened;
+      }
       // It went between being seen and being opened, and opening made another, which goes with its descriptor.
       closeFd(opened.fd);
       return undefined;
@@ -138,6 +146,15 @@ export class TapDevice implements Device {
       throw new DeviceError(
         `cannot open tap ${target}: ${holder} holds it; stop that first, or use the tap's other side with the port kind netdev`,
       );
+    }
+  }
+
+  #makeLast({ fd, name }: TapOpening): void {
+    try {
+      this.#strikeMade = makeTapLast(fd, name, this.#context);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
     }
   }
 
@@ -229,11 +246,14 @@ export class TapDevice implements Device {
     try {
       const link = tap.isOurs ? undefined : tap.link();
       if (link !== undefined) tap.inside(() => this.#changes?.undo(link.ifindex, warn));
+      else this.#changes?.forget();
       tap.close();
+      this.#strikeMade?.();
     } catch (error) {
       warn(error);
     }
     this.#changes = undefined;
+    this.#strikeMade = undefined;
   }
 
   #stopAwayTimer(): void {

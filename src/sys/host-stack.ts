@@ -6,8 +6,8 @@
 // - IPv6 is turned off, so the host neither announces itself nor asks for routers there;
 // - ARP is turned off, so the host asks for nobody's address there.
 //
-// What was changed is one plain record, which can be written to a journal and undone by another
-// process. Undoing restores exactly what was found, and touches nothing that was found that way.
+// What is changed is one plain record, known before anything is, which can be written to a journal and
+// undone by another process, also when only half of it was done. Undoing restores exactly what was found, and touches nothing that was found that way.
 // The kernel forgets an interface's IPv6 addresses when IPv6 goes off: they are part of the record.
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { ERRNO } from './errno.ts';
 import { findLink, getLink, IFF_NOARP, setLink } from './rtnetlink.ts';
 import { addAddress, listAddresses } from './rtnetlink-address.ts';
 import { SysError } from './sys-error.ts';
-import { addClsact, addDropFilter, deleteDropFilter, deleteUnusedClsact } from './traffic-control.ts';
+import { addClsact, addDropFilter, deleteDropFilter, deleteUnusedClsact, hasClsact, hasDropFilter } from './traffic-control.ts';
 
 /** What `keepHostOff` changed on an interface. Plain data, made for JSON. */
 export interface HostStackRecord {
@@ -32,13 +32,16 @@ export interface HostStackRecord {
 
 /**
  * Cuts the host's stack off an interface of the thread's network namespace, and returns what has to
- * be undone. A failure undoes what was done and throws SysError.
+ * be undone. `announce` gets that before anything is changed. A failure undoes what was done and
+ * throws SysError.
  */
-export function keepHostOff(ifindex: number): HostStackRecord {
+export function keepHostOff(ifindex: number, announce: (record: HostStackRecord) => void = () => {}): HostStackRecord {
   const link = getLink(ifindex);
   const turnedArpOff = (link.flags & IFF_NOARP) === 0;
   const turnedIpv6Off = readDisableIpv6(link.name) === '0';
   const ipv6Addresses = turnedIpv6Off ? staticIpv6Addresses(ifindex) : [];
+  const madeClsact = !hasClsact(ifindex) || hasDropFilter(ifindex);
+  announce({ ifindex, madeClsact, turnedArpOff, turnedIpv6Off, ipv6Addresses });
   let record: HostStackRecord = { ifindex, madeClsact: false, turnedArpOff: false, turnedIpv6Off: false, ipv6Addresses };
   try {
     record = { ...record, madeClsact: addClsact(ifindex) };

@@ -40,6 +40,7 @@ const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
 const IFLA_GROUP = 27;
 const IFLA_EXT_MASK = 29;
 const IFLA_CARRIER = 33;
@@ -77,6 +78,8 @@ export interface Link {
   readonly masterKind: string | undefined;
   /** Number of the group it is in, by which many are changed at once; 0 unless somebody chose one. */
   readonly group: number;
+  /** Text that people or programs put on it (`ip link set … alias`), up to 255 octets; it stays when the interface moves. */
+  readonly alias: string | undefined;
   /** ifindex of the device it sits on, or of a veth's other end; in the namespace `peerNetnsId` when that is given. */
   readonly peer: number | undefined;
   readonly peerNetnsId: number | undefined;
@@ -91,6 +94,8 @@ export interface LinkChange {
   /** Six octets. */
   readonly mac?: Uint8Array;
   readonly group?: number;
+  /** Up to 255 octets. */
+  readonly alias?: string;
 }
 
 /** All interfaces of the namespace. */
@@ -140,6 +145,7 @@ export function setLink(ifindex: number, change: LinkChange): void {
   if (change.mtu !== undefined) parts.push(attributeU32(IFLA_MTU, change.mtu));
   if (change.mac !== undefined) parts.push(attribute(IFLA_ADDRESS, change.mac));
   if (change.group !== undefined) parts.push(attributeU32(IFLA_GROUP, change.group));
+  if (change.alias !== undefined) parts.push(attribute(IFLA_IFALIAS, Buffer.from(change.alias)));
   netlinkRequest(`change interface ${ifindex}`, RTM_NEWLINK, 0, Buffer.concat(parts));
 }
 
@@ -172,6 +178,7 @@ export function parseLink(message: NetlinkMessage): Link {
     master: attributeNumber(attributes, IFLA_MASTER),
     masterKind: attributeText(info, IFLA_INFO_SLAVE_KIND),
     group: attributeNumber(attributes, IFLA_GROUP) ?? 0,
+    alias: attributeText(attributes, IFLA_IFALIAS),
     peer: attributeNumber(attributes, IFLA_LINK),
     peerNetnsId: attributeNumber(attributes, IFLA_LINK_NETNSID),
   };

@@ -25,6 +25,7 @@ import { SysError } from './sys-error.ts';
 // linux/rtnetlink.h
 const RTM_NEWQDISC = 36;
 const RTM_DELQDISC = 37;
+const RTM_GETQDISC = 38;
 const RTM_NEWTFILTER = 44;
 const RTM_DELTFILTER = 45;
 const RTM_GETTFILTER = 46;
@@ -58,6 +59,14 @@ const PRIORITY = 1;
 const FILTER_HANDLE = 0x77656674;
 /** ETH_P_ALL in network order, below the priority: tcm_info. */
 const FILTER_INFO = ((PRIORITY << 16) | 0x0300) >>> 0;
+
+/** Whether an interface has the clsact discipline, or the ingress one, which is in the same place. */
+export function hasClsact(ifindex: number): boolean {
+  return netlinkRequest('list the disciplines', RTM_GETQDISC, NLM_F_DUMP, tcmsg(ifindex, 0, 0, 0)).some(
+    ({ type, body }) =>
+      type === RTM_NEWQDISC && body.readInt32LE(4) === ifindex && body.readUInt32LE(TCMSG_HANDLE) === CLSACT_HANDLE,
+  );
+}
 
 /** Gives an interface the clsact discipline; false when it has one already (or the ingress one, which does as well). */
 export function addClsact(ifindex: number): boolean {

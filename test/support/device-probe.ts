@@ -14,6 +14,7 @@ export const logged: string[] = [];
 export const CONTEXT: DeviceContext = {
   runDir: '/run',
   switchName: 'br-test',
+  journal: { add: () => () => {} },
   log: (level, message) => logged.push(`${level}: ${message}`),
 };
 

@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { ControlError, codeOf } from '../../control/errors.ts';
+import { cleanDeadSwitch } from '../../control/recovery.ts';
 import { makeRunDir, probeSocket, socketPathOf } from '../../control/run-dir.ts';
 import { lockSwitchName, type SwitchLock } from '../../control/switch-lock.ts';
 import { type DemoNetwork, removeNetwork } from './network.ts';
@@ -68,7 +69,7 @@ export async function removeDeadDemos(runDir: string): Promise<string[]> {
     if (lock === undefined) continue;
     try {
       await removeLeftovers(runDir, name);
-      removeStaleSwitch(runDir, name);
+      await removeStaleSwitch(runDir, name);
       removed.push(name);
     } finally {
       lock.release();
@@ -113,8 +114,9 @@ async function removeLeftovers(runDir: string, name: string): Promise<void> {
   rmSync(path.join(demosDir(runDir), name), { recursive: true, force: true });
 }
 
-/** The control socket and lock file of a switch that was killed with its demo. */
-function removeStaleSwitch(runDir: string, name: string): void {
+/** What a switch that was killed with its demo has left: interfaces, journal, control socket and lock file. */
+async function removeStaleSwitch(runDir: string, name: string): Promise<void> {
+  await cleanDeadSwitch(runDir, name);
   const lock = tryLock(runDir, name);
   if (lock === undefined) return;
   rmSync(socketPathOf(runDir, name), { force: true });

@@ -218,7 +218,7 @@ t.test('two ports on one interface are refused, naming the holder', async (t) =>
     `const { tryLockFile } = await import('${modules}sys/file-lock.js');`,
     "const { openSync } = await import('node:fs');",
     "tryLockFile(openSync('/run/br8.lock', 'w'));",
-    "createDevice(parsePortSpec('netdev:v7'), { runDir: '/run', switchName: 'br8', log: console.error }).open(() => {});",
+    "createDevice(parsePortSpec('netdev:v7'), { runDir: '/run', switchName: 'br8', log: console.error, journal: { add: () => () => {} } }).open(() => {});",
     "console.log('open');",
     'setInterval(() => {}, 1000);',
   ].join('\n');
