@@ -6,6 +6,7 @@ import type { Arena } from './arena.ts';
 import { ERRNO } from './errno.ts';
 import { closeFd } from './fd.ts';
 import { declare, errno } from './ffi.ts';
+import type { Readiness } from './readiness.ts';
 import { check, errnoText } from './sys-error.ts';
 
 const epollCreate = declare('int epoll_create1(int flags)');
@@ -38,7 +39,8 @@ const EVENT_DATA = PACKED ? 4 : 8;
 export const EPOLL_EVENTS_MAX = 256;
 
 /** One epoll instance. Every descriptor in it carries a tag of 32 bits, by which its events are told apart. */
-export class Epoll {
+export class Epoll implements Readiness {
+  readonly backend = 'epoll';
   readonly fd: number;
   readonly #view: DataView;
   readonly #offset: number;
