@@ -18,6 +18,7 @@ interface RunOptions extends GlobalOptions {
   uplink?: string;
   stp?: string;
   fdbSize?: string;
+  io?: string;
   logLevel: LogLevel;
   logJson?: boolean;
 }
@@ -38,6 +39,7 @@ export function addRun(program: Command): void {
     .option('--uplink <ifname>', 'the port that leads outside')
     .option('--stp <mode>', 'spanning tree: off, stp or rstp')
     .option('--fdb-size <entries>', 'addresses the FDB has room for')
+    .option('--io <backend>', 'what to forward with: auto, io_uring or epoll (WEFT_IO does, too)')
     .option('--log-level <level>', 'debug, info, warn or error', parseLogLevel, 'info')
     .option('--log-json', 'write the log as JSON lines (--json does, too)')
     .action(async (_options: object, command: Command) => {
@@ -90,7 +92,7 @@ async function run(options: RunOptions): Promise<void> {
 
 /** The file, then the command line over it; ports of both. Throws UsageError, ConfigError or SpecError. */
 async function configOf(options: RunOptions): Promise<SwitchConfig & { name: string }> {
-  const [{ parseFdbSize, parseHostOption, parseUplinkOption, stpComplaint }, { parsePortSpec }] = await Promise.all([
+  const [{ parseFdbSize, parseHostOption, parseIo, parseUplinkOption, stpComplaint }, { parsePortSpec }] = await Promise.all([
     import('../control/config-options.ts'),
     import('../ports/spec.ts'),
   ]);
@@ -107,5 +109,6 @@ async function configOf(options: RunOptions): Promise<SwitchConfig & { name: str
     ...(options.host !== undefined && { host: parseHostOption(options.host) }),
     ...(options.uplink !== undefined && { uplink: parseUplinkOption(options.uplink) }),
     ...(options.fdbSize !== undefined && { fdbSize: parseFdbSize(options.fdbSize) }),
+    ...(options.io !== undefined && { io: parseIo(options.io) }),
   };
 }

@@ -1,6 +1,7 @@
 // Pieces of a configuration that can be written on a command line too: how each is read, and what it may
 // be. They stand apart from the file's schema, so that a switch without a file does not load YAML.
 
+import { IO_CHOICES, type IoChoice } from '../loop/io-choice.ts';
 import { isInterfaceName } from '../sys/ifreq.ts';
 import { parseIp } from '../sys/ip-text.ts';
 import { UsageError } from './errors.ts';
@@ -60,6 +61,20 @@ export function parseFdbSize(text: string): number {
   const size = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (size >= FDB_SIZE_MIN && size <= FDB_SIZE_MAX) return size;
   throw new UsageError(`--fdb-size ${text}: it must be a number from ${FDB_SIZE_MIN} to ${FDB_SIZE_MAX}`);
+}
+
+/** Reads what `--io`, or `from`, says. Throws UsageError. */
+export function parseIo(text: string, from = '--io'): IoChoice {
+  const choice = IO_CHOICES.find((each) => each === text);
+  if (choice !== undefined) return choice;
+  throw new UsageError(`${from} ${text}: it is ${IO_CHOICES.join(', ')}`);
+}
+
+/** What a switch waits with: as asked for, else what WEFT_IO says. Throws UsageError. */
+export function resolveIo(asked: IoChoice | undefined): IoChoice {
+  if (asked !== undefined) return asked;
+  const text = process.env['WEFT_IO'];
+  return text === undefined || text === '' ? 'auto' : parseIo(text, 'WEFT_IO');
 }
 
 /** Whether `text` is ADDRESS/LENGTH. */

@@ -3,6 +3,7 @@
 //
 //   switch: br0
 //   stp: { mode: off }
+//   io: auto
 //   host: { ifname: br0, address: 192.168.122.1/24 }
 //   uplink: { ifname: eth0 }
 //   settings: { ageing_time_s: 300, group_fwd_mask: 0, fdb_max_learned: 0, fdb_size: 65536 }
@@ -18,6 +19,7 @@
 
 import { z } from 'zod';
 import type { SwitchSettings } from '../bridge/command.ts';
+import { IO_CHOICES, type IoChoice } from '../loop/io-choice.ts';
 import { type PortSpec, SpecError, specFromObject } from '../ports/spec.ts';
 import { isInterfaceName } from '../sys/ifreq.ts';
 import {
@@ -55,6 +57,7 @@ export interface SwitchConfig {
   ports: PortSpec[];
   settings: Partial<Omit<SwitchSettings, 'up'>>;
   fdbSize?: number;
+  io?: IoChoice;
   guests: GuestConfig[];
 }
 
@@ -76,6 +79,7 @@ const switchName = z.string().superRefine((name, context) => {
 const fileSchema = z.strictObject({
   switch: switchName.exactOptional(),
   stp: z.strictObject({ mode: z.string() }).exactOptional(),
+  io: z.enum(IO_CHOICES).exactOptional(),
   host: z.strictObject({ ifname, address: address.exactOptional() }).exactOptional(),
   uplink: z.strictObject({ ifname }).exactOptional(),
   settings: z
@@ -122,7 +126,7 @@ export function parseConfig(text: string, path: string): SwitchConfig {
 }
 
 function configOf(file: YamlFile): SwitchConfig {
-  const { switch: name, stp, host, uplink, settings: all = {}, ports = [], guests = [] } = file.check(fileSchema);
+  const { switch: name, stp, io, host, uplink, settings: all = {}, ports = [], guests = [] } = file.check(fileSchema);
   if (stp !== undefined) {
     const complaint = stpComplaint(stp.mode);
     if (complaint !== undefined) file.fail(['stp', 'mode'], complaint);
@@ -135,6 +139,7 @@ function configOf(file: YamlFile): SwitchConfig {
     ports: ports.map((entry, i) => portOf(file, entry, i)),
     settings,
     ...(fdbSize !== undefined && { fdbSize }),
+    ...(io !== undefined && { io }),
     guests,
   };
 }

@@ -10,7 +10,7 @@ import { Switch } from '../loop/switch.ts';
 import { claimInherited } from '../ports/fd-device.ts';
 import type { PortSpec } from '../ports/spec.ts';
 import type { SwitchConfig } from './config.ts';
-import type { HostConfig, UplinkConfig } from './config-options.ts';
+import { type HostConfig, resolveIo, type UplinkConfig } from './config-options.ts';
 import { messageOf } from './errors.ts';
 import { hostMac, machineId } from './identity.ts';
 import type { SwitchSetup } from './json.ts';
@@ -77,6 +77,7 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
       journal,
       settings: config.settings,
       ...(config.fdbSize !== undefined && { fdbSize: config.fdbSize }),
+      io: resolveIo(config.io),
       log: (level, message) => log.write(level, message),
       onFailure: options.onFailure,
     });

@@ -7,10 +7,13 @@ import type { FdbColumns } from '../bridge/fdb-view.ts';
 import type { BridgeSnapshot } from '../bridge/snapshot.ts';
 import type { Attachment } from '../ports/device.ts';
 import type { PortFault } from '../ports/port.ts';
+import type { IoChoice } from './io-choice.ts';
 
 /** What the worker is started with. */
 export interface WorkerConfig {
   bridge: BridgeConfig;
+  /** What to wait with. */
+  io: IoChoice;
   /** Descriptor of the eventfd that wakes the worker. */
   wakeFd: number;
   /** Shared word, 1 = end now (also when main can no longer send a message). */
@@ -55,7 +58,8 @@ export interface Envelope {
 
 /** Worker to main. */
 export type WorkerMessage =
-  | { type: 'ready' }
+  /** It forwards. `refusal` says why io_uring cannot be had where epoll took over. */
+  | { type: 'ready'; refusal: string | undefined }
   | { type: 'reply'; id: number; value: Replies[keyof Replies] }
   | { type: 'refusal'; id: number; message: string }
   /** The port's device failed; it is already detached from the loop, its descriptor not yet released. */

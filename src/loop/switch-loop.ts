@@ -18,7 +18,8 @@ import type { Port, PortFault } from '../ports/port.ts';
 import { BATCH_FRAMES_MAX, Batch } from '../relay/batch.ts';
 import { DROP, DROP_BASE } from '../relay/drop-reason.ts';
 import { TransmitResult } from '../relay/egress.ts';
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, type Epoll } from '../sys/epoll.ts';
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from '../sys/epoll.ts';
+import type { Readiness } from '../sys/readiness.ts';
 import { nowMs } from './clock.ts';
 import type { LoopSnapshot } from './message.ts';
 
@@ -33,7 +34,7 @@ export type OpenPort = (portNo: number, attachment: Attachment) => Port;
 /** The loop around one bridge. */
 export class SwitchLoop {
   readonly bridge: Bridge;
-  readonly #epoll: Epoll;
+  readonly #readiness: Readiness;
   readonly #openPort: OpenPort;
   readonly #onFault: (portNo: number, fault: PortFault) => void;
   readonly #ports: (Port | undefined)[] = [];
@@ -51,9 +52,9 @@ export class SwitchLoop {
   #wakeups = 0;
 
   /** `onFault` hears of a failed device once. */
-  constructor(bridge: Bridge, epoll: Epoll, openPort: OpenPort, onFault: (portNo: number, fault: PortFault) => void) {
+  constructor(bridge: Bridge, readiness: Readiness, openPort: OpenPort, onFault: (portNo: number, fault: PortFault) => void) {
     this.bridge = bridge;
-    this.#epoll = epoll;
+    this.#readiness = readiness;
     this.#openPort = openPort;
     this.#onFault = onFault;
     this.#nextTick = nowMs() + TICK_MS;
@@ -63,15 +64,15 @@ export class SwitchLoop {
   turn(): boolean {
     const before = nowMs();
     const sleepMs = this.#backlogged.length > 0 ? 0 : Math.max(0, Math.min(TICK_MS, Math.ceil(this.#nextTick - before)));
-    const ready = this.#epoll.wait(sleepMs);
+    const ready = this.#readiness.wait(sleepMs);
     const now = nowMs();
     let isWoken = false;
     this.#turns++;
     if (ready > 0) this.#wakeups++;
     for (let k = 0; k < ready; k++) {
-      const portNo = this.#epoll.tag(k);
+      const portNo = this.#readiness.tag(k);
       if (portNo === WAKE_TAG) isWoken = true;
-      else this.serve(portNo, this.#epoll.events(k), now);
+      else this.serve(portNo, this.#readiness.events(k), now);
     }
     // Downwards, because a port whose backlog is served leaves the list.
     for (let k = this.#backlogged.length - 1; k >= 0; k--) {
@@ -115,7 +116,7 @@ export class SwitchLoop {
   attach(portNo: number, attachment: Attachment): void {
     assert(this.#ports[portNo] === undefined && this.#failed[portNo] === undefined, `port ${portNo} is attached already`);
     const port = this.#openPort(portNo, attachment);
-    const error = port.fd < 0 ? 0 : this.#epoll.add(port.fd, portNo, EPOLLIN);
+    const error = port.fd < 0 ? 0 : this.#readiness.add(port.fd, portNo, EPOLLIN);
     if (error !== 0) {
       this.#closePort(port);
       throw new CommandError(`cannot wait for descriptor ${port.fd} of port ${portNo} (errno ${-error})`);
@@ -129,7 +130,7 @@ export class SwitchLoop {
   detach(portNo: number): void {
     const port = this.#ports[portNo];
     if (port !== undefined) {
-      if (port.fd >= 0) this.#epoll.remove(port.fd);
+      if (port.fd >= 0) this.#readiness.remove(port.fd);
       this.#ports[portNo] = undefined;
       this.#noteBacklog(portNo, false);
       this.#closePort(port);
@@ -139,7 +140,7 @@ export class SwitchLoop {
 
   /** What the loop counts of itself. */
   snapshot(): LoopSnapshot {
-    return { backend: 'epoll', turns: this.#turns, wakeups: this.#wakeups, imbalances: this.bridge.imbalances() };
+    return { backend: this.#readiness.backend, turns: this.#turns, wakeups: this.#wakeups, imbalances: this.bridge.imbalances() };
   }
 
   #deliver(batch: Batch): void {
@@ -163,7 +164,7 @@ export class SwitchLoop {
   #settle(port: Port): void {
     const { portNo, fault } = port;
     if (fault !== undefined) {
-      if (port.fd >= 0) this.#epoll.remove(port.fd);
+      if (port.fd >= 0) this.#readiness.remove(port.fd);
       this.#ports[portNo] = undefined;
       this.#failed[portNo] = port;
       this.#noteBacklog(portNo, false);
@@ -175,7 +176,7 @@ export class SwitchLoop {
     this.#noteBacklog(portNo, port.hasBacklog);
     if (port.wantsWrite !== this.#waitsForRoom[portNo] && port.fd >= 0) {
       this.#waitsForRoom[portNo] = port.wantsWrite;
-      this.#epoll.modify(port.fd, portNo, port.wantsWrite ? EPOLLIN | EPOLLOUT : EPOLLIN);
+      this.#readiness.modify(port.fd, portNo, port.wantsWrite ? EPOLLIN | EPOLLOUT : EPOLLIN);
     }
   }
 

@@ -10,6 +10,7 @@ import type { UndoJournal } from '../ports/journal.ts';
 import { createDevice } from '../ports/open-device.ts';
 import type { PortSpec } from '../ports/spec.ts';
 import { FDB_FLAG } from '../relay/fdb.ts';
+import type { IoChoice } from './io-choice.ts';
 import { ManagedPort } from './port-manager.ts';
 import type { SwitchEvent, SwitchView } from './view.ts';
 import { WorkerClient } from './worker-client.ts';
@@ -25,6 +26,8 @@ export interface SwitchOptions {
   /** What its ports change on the host is noted here before it is changed. */
   journal: UndoJournal;
   fdbSize?: number;
+  /** What the forwarding thread waits with; by default `auto`. */
+  io?: IoChoice;
   settings?: Partial<SwitchSettings>;
   log: (level: LogLevel, message: string) => void;
   /** The forwarding thread ended by itself: the switch is of no use any more. */
@@ -49,15 +52,18 @@ export class Switch {
   /** Starts the worker; resolves when it forwards, without ports as yet. */
   static async start(options: SwitchOptions): Promise<Switch> {
     const self = new Switch(options);
-    const { name, fdbSize, settings } = options;
+    const { name, fdbSize, settings, io = 'auto' } = options;
     const salt = crypto.getRandomValues(new Uint32Array(1))[0] as number;
     self.#worker = await WorkerClient.start(
       { name, salt, ...(fdbSize !== undefined && { fdbSize }), ...(settings !== undefined && { settings }) },
+      io,
       {
         fault: (portNo, fault) => [...self.#ports.values()].find((port) => port.portNo === portNo)?.fault(fault),
         died: (error) => self.#abandon(error),
       },
     );
+    const { refusal } = self.#worker;
+    if (refusal !== undefined) options.log('info', `${name} waits with epoll: ${refusal}`);
     return self;
   }
 

@@ -10,6 +10,7 @@ import { CommandError } from '../bridge/command.ts';
 import type { PortFault } from '../ports/port.ts';
 import { createEventFd, signalEventFd } from '../sys/event-fd.ts';
 import { closeFd } from '../sys/fd.ts';
+import type { IoChoice } from './io-choice.ts';
 import type { Envelope, Replies, Request, WorkerConfig, WorkerMessage } from './message.ts';
 
 // This file runs compiled and, under a loader, as source; the worker's file is its neighbour either way.
@@ -37,16 +38,17 @@ export class WorkerClient {
   readonly #exited: Promise<void>;
   readonly #onProcessExit = () => this.#signalStop();
   #nextId = 1;
+  #refusal: string | undefined;
   #isStopping = false;
   #death: Error | undefined;
 
-  private constructor(bridge: BridgeConfig, events: WorkerEvents) {
+  private constructor(bridge: BridgeConfig, io: IoChoice, events: WorkerEvents) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#wakeFd = createEventFd();
     const stopWord = new SharedArrayBuffer(4);
     this.#stop = new Int32Array(stopWord);
-    const workerData: WorkerConfig & { port: MessagePort } = { bridge, wakeFd: this.#wakeFd, stopWord, port: port2 };
+    const workerData: WorkerConfig & { port: MessagePort } = { bridge, io, wakeFd: this.#wakeFd, stopWord, port: port2 };
     this.#worker = new Worker(WORKER_URL, { workerData, transferList: [port2] });
     process.on('exit', this.#onProcessExit);
     this.#worker.on('error', (error) => {
@@ -67,10 +69,10 @@ export class WorkerClient {
     this.#port.on('message', (message: WorkerMessage) => this.#receive(message, events));
   }
 
-  /** Starts a worker around a new bridge; resolves when it forwards. */
-  static async start(bridge: BridgeConfig, events: WorkerEvents): Promise<WorkerClient> {
+  /** Starts a worker around a new bridge; resolves when it forwards, rejects with CommandError when `io` cannot be had. */
+  static async start(bridge: BridgeConfig, io: IoChoice, events: WorkerEvents): Promise<WorkerClient> {
     let failed: ((error: Error) => void) | undefined;
-    const client = new WorkerClient(bridge, {
+    const client = new WorkerClient(bridge, io, {
       fault: events.fault,
       died: (error) => (failed === undefined ? events.died(error) : failed(error)),
     });
@@ -80,6 +82,11 @@ export class WorkerClient {
     });
     failed = undefined;
     return client;
+  }
+
+  /** Why epoll took over from io_uring; undefined where nothing was refused. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** Sends a request; resolves with its reply, rejects with CommandError when the bridge refuses it. */
@@ -111,6 +118,7 @@ export class WorkerClient {
         events.fault(message.portNo, message.fault);
         return;
       case 'ready':
+        this.#refusal = message.refusal;
         this.#take(0)?.resolve(undefined as never);
         return;
       case 'reply':

@@ -8,33 +8,42 @@ import { Bridge } from '../bridge/bridge.ts';
 import { CommandError } from '../bridge/command.ts';
 import { openPort, PORT_RESOURCES_SIZE, portResources } from '../ports/open-port.ts';
 import { Arena } from '../sys/arena.ts';
-import { EPOLLIN, Epoll } from '../sys/epoll.ts';
+import { EPOLLIN } from '../sys/epoll.ts';
 import { clearEventFd } from '../sys/event-fd.ts';
+import { IoUringRefused } from '../sys/io-uring.ts';
+import { BACKEND_SIZE, type Backend, closeBackend, openBackend } from './backend.ts';
 import { nowMs } from './clock.ts';
 import type { Envelope, Replies, Request, WorkerConfig, WorkerMessage } from './message.ts';
 import { SwitchLoop, WAKE_TAG } from './switch-loop.ts';
 
 /** Requests answered between two turns at the most, so that control never holds up frames. */
 const REQUESTS_MAX = 64;
-const EPOLL_ROOM = 16_384;
 
 const config = workerData as WorkerConfig & { port: MessagePort };
 run(config);
 
-function run({ bridge: bridgeConfig, wakeFd, stopWord, port }: WorkerConfig & { port: MessagePort }): void {
+function run({ bridge: bridgeConfig, io, wakeFd, stopWord, port }: WorkerConfig & { port: MessagePort }): void {
   const post = (message: WorkerMessage) => port.postMessage(message);
   const stop = new Int32Array(stopWord);
-  const arena = new Arena(EPOLL_ROOM + PORT_RESOURCES_SIZE);
-  const epoll = new Epoll(arena);
-  const resources = portResources(arena);
+  const arena = new Arena(BACKEND_SIZE + PORT_RESOURCES_SIZE);
+  let backend: Backend;
+  try {
+    backend = openBackend(io, arena);
+  } catch (error) {
+    if (!(error instanceof IoUringRefused)) throw error;
+    // The start is answered with it.
+    post({ type: 'refusal', id: 0, message: `${error.message}; --io epoll does without` });
+    return;
+  }
+  const resources = portResources(arena, backend.ring);
   const loop = new SwitchLoop(
     new Bridge(bridgeConfig),
-    epoll,
+    backend.readiness,
     (portNo, attachment) => openPort(portNo, attachment, resources),
     (portNo, fault) => post({ type: 'fault', portNo, fault }),
   );
-  epoll.add(wakeFd, WAKE_TAG, EPOLLIN);
-  post({ type: 'ready' });
+  backend.readiness.add(wakeFd, WAKE_TAG, EPOLLIN);
+  post({ type: 'ready', refusal: backend.refusal });
   while (Atomics.load(stop, 0) === 0) {
     if (loop.turn()) clearEventFd(wakeFd);
     for (let n = 0; n < REQUESTS_MAX; n++) {
@@ -43,7 +52,7 @@ function run({ bridge: bridgeConfig, wakeFd, stopWord, port }: WorkerConfig & { 
       post(answer(loop, received.message));
     }
   }
-  epoll.close();
+  closeBackend(backend);
   port.close();
   parentPort?.close();
 }

@@ -65,6 +65,7 @@ export class Gather {
   /** Native address behind the last piece, or -1: nothing can join. */
   #end = -1;
   #firstAddress = 0;
+  #lastAddress = 0;
   #messageStart = 0;
 
   /** Takes GATHER_SIZE octets of `arena`. */
@@ -88,6 +89,16 @@ export class Gather {
     return this.#firstAddress;
   }
 
+  /** Address of the iovec that comes next. */
+  get nextIovecAddress(): number {
+    return this.#address + this.#iovecs + this.count * IOVEC_SIZE;
+  }
+
+  /** Address of the piece that was listed last and joined none. */
+  get lastAddress(): number {
+    return this.#lastAddress;
+  }
+
   /** Offset in `memory` of the staging area's unused part. */
   get stagingAt(): number {
     return this.#staging + this.#staged;
@@ -106,6 +117,11 @@ export class Gather {
     this.#staged = 0;
     this.#end = -1;
     this.#messageStart = 0;
+  }
+
+  /** What is listed next joins nothing before it. */
+  separate(): void {
+    this.#end = -1;
   }
 
   /** Lists frame `i` of `batch` behind `prefix` octets, which the caller then writes; false when there is no room. */
@@ -163,6 +179,7 @@ export class Gather {
       view.setUint32(at + 4, Math.floor(address / TWO_32), true);
       view.setUint32(at + IOVEC_LEN, len, true);
       if (this.count === 0) this.#firstAddress = address;
+      this.#lastAddress = address;
       this.count++;
     }
     this.#end = address + len;

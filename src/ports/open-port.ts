@@ -1,6 +1,7 @@
 // The worker's side of a port, by the kind of its descriptor.
 
 import type { Arena } from '../sys/arena.ts';
+import type { IoUring } from '../sys/io-uring.ts';
 import { Completer } from './completer.ts';
 import type { Attachment } from './device.ts';
 import { DgramPort } from './dgram-port.ts';
@@ -10,6 +11,7 @@ import type { Port } from './port.ts';
 import type { PortResources } from './port-resources.ts';
 import { RECEIVE_MESSAGES_SIZE, ReceiveMessages } from './receive-messages.ts';
 import { POOL_SIZE, ReceivePool } from './receive-pool.ts';
+import { RingTapPort } from './ring-tap-port.ts';
 import { StreamBuffers } from './stream-buffers.ts';
 import { StreamPort } from './stream-port.ts';
 import { TapPort } from './tap-port.ts';
@@ -17,8 +19,8 @@ import { TapPort } from './tap-port.ts';
 /** Octets that `portResources` takes of an arena, with alignment. */
 export const PORT_RESOURCES_SIZE = POOL_SIZE + 2 * RECEIVE_MESSAGES_SIZE + GATHER_SIZE + 8192;
 
-/** What the ports of one worker share, in `arena`. */
-export function portResources(arena: Arena): PortResources {
+/** What the ports of one worker share, in `arena`; with `ring`, taps are read and written through it. */
+export function portResources(arena: Arena, ring?: IoUring): PortResources {
   const pool = new ReceivePool(arena);
   return {
     pool,
@@ -27,6 +29,7 @@ export function portResources(arena: Arena): PortResources {
     gather: new Gather(arena),
     completer: new Completer(),
     streamBuffers: new StreamBuffers(),
+    ring,
   };
 }
 
@@ -34,7 +37,9 @@ export function portResources(arena: Arena): PortResources {
 export function openPort(portNo: number, attachment: Attachment, resources: PortResources): Port {
   switch (attachment.io) {
     case 'tap':
-      return new TapPort(portNo, attachment, resources);
+      return resources.ring?.isNowait(attachment.fd)
+        ? new RingTapPort(portNo, attachment, resources, resources.ring)
+        : new TapPort(portNo, attachment, resources);
     case 'packet':
       return new PacketPort(portNo, attachment, resources);
     case 'stream':

@@ -4,9 +4,7 @@
 import '../../support/sandbox.ts';
 import t from 'tap';
 import { MemoryPort } from '../../../src/ports/memory-port.ts';
-import { PORT_RESOURCES_SIZE, portResources } from '../../../src/ports/open-port.ts';
 import type { Port } from '../../../src/ports/port.ts';
-import { Arena } from '../../../src/sys/arena.ts';
 import { VNET_FLAG, VNET_GSO } from '../../../src/wire/virtio-net-hdr.ts';
 import { hex, testFrame } from '../../support/frames.ts';
 import { buildFrame, inspectFrame } from '../../support/ip-frame.ts';
@@ -15,8 +13,9 @@ import { PortTransfer } from '../../support/port-transfer.ts';
 import { quiet, RealPorts } from '../../support/real-ports.ts';
 import { ScatterPort } from '../../support/scatter-port.ts';
 import { framed, SocketPair, unframed } from '../../support/socket-pair.ts';
+import { testResources } from '../../support/test-resources.ts';
 
-const resources = portResources(new Arena(PORT_RESOURCES_SIZE));
+const resources = testResources();
 
 const SRC = '525400000001';
 const DST = '525400000002';

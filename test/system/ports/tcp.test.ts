@@ -6,9 +6,8 @@
 import '../../support/sandbox.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import t from 'tap';
-import { openPort, PORT_RESOURCES_SIZE, portResources } from '../../../src/ports/open-port.ts';
+import { openPort } from '../../../src/ports/open-port.ts';
 import type { Port } from '../../../src/ports/port.ts';
-import { Arena } from '../../../src/sys/arena.ts';
 import { closeFd } from '../../../src/sys/fd.ts';
 import { inNetns } from '../../../src/sys/netns.ts';
 import { setSendBufferSize } from '../../../src/sys/socket.ts';
@@ -18,8 +17,9 @@ import { addNetns, addVeth, DEADLINE_MS, ip } from '../../support/netns.ts';
 import { PortTransfer } from '../../support/port-transfer.ts';
 import { KERNEL_CAPS, quiet, RealPorts } from '../../support/real-ports.ts';
 import { SocketPair } from '../../support/socket-pair.ts';
+import { testResources } from '../../support/test-resources.ts';
 
-const resources = portResources(new Arena(PORT_RESOURCES_SIZE));
+const resources = testResources();
 
 const OCTETS = 8 << 20;
 const DIGEST = "const hash=require('crypto').createHash('sha256');";

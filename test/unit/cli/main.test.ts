@@ -66,6 +66,7 @@ const WRONG: readonly (readonly [args: string[], line: RegExp])[] = [
   [['run', '--host', 'br0,1.2.3.4'], /192\.168\.122\.1\/24/],
   [['run', '--uplink', 'eth0,takeover'], /takeover is not there yet/],
   [['run', '--fdb-size', 'big'], /--fdb-size big/],
+  [['run', '--io', 'uring'], /--io uring: it is auto, io_uring, epoll/],
   [['run', '--log-level', 'loud'], /debug, info, warn, error/],
   [['run', '--config', '/nonexistent.yaml'], /\/nonexistent\.yaml \(ENOENT\)/],
 ];

@@ -14,6 +14,7 @@ test('everything a file may say', (t) => {
     'stp: { mode: off }',
     'host: { ifname: br0, address: 192.168.122.1/24 }',
     'uplink: { ifname: eth0 }',
+    'io: epoll',
     'settings: { ageing_time_s: 0, group_fwd_mask: 0x4000, fdb_max_learned: 100, fdb_size: 1024 }',
     'ports:',
     '  - tap: tap0',
@@ -32,6 +33,7 @@ test('everything a file may say', (t) => {
     uplink: { ifname: 'eth0' },
     settings: { ageing_time_s: 0, group_fwd_mask: 0x4000, fdb_max_learned: 100 },
     fdbSize: 1024,
+    io: 'epoll',
     ports: [
       { kind: 'tap', target: 'tap0', name: 'tap0', settings: { isolated: true, mtu: 9000 } },
       { kind: 'stream', target: 'vm1.sock', name: 'guest1', settings: {} },

@@ -1,25 +1,30 @@
 // Frames that a port took from its device beyond what one batch holds: no event announces them, and
 // the loop serves them all the same.
 
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Bridge } from '../../../src/bridge/bridge.ts';
+import { BACKEND_SIZE, closeBackend, openBackend } from '../../../src/loop/backend.ts';
+import type { IoChoice } from '../../../src/loop/io-choice.ts';
 import { SwitchLoop } from '../../../src/loop/switch-loop.ts';
 import { openPort, PORT_RESOURCES_SIZE, portResources } from '../../../src/ports/open-port.ts';
 import { RECEIVE_FRAMES_MAX } from '../../../src/ports/port.ts';
 import { Arena } from '../../../src/sys/arena.ts';
-import { Epoll } from '../../../src/sys/epoll.ts';
 import { framed, SocketPair } from '../../support/socket-pair.ts';
 
 const COUNT = 500;
 
-test('a chunk of many frames is relayed without a further event, and then the loop sleeps again', (t) => {
-  const arena = new Arena(16_384 + PORT_RESOURCES_SIZE);
-  const epoll = new Epoll(arena);
-  const resources = portResources(arena);
+for (const io of ['epoll', 'io_uring'] as const) {
+  test(`a chunk of many frames is relayed without a further event, and then the loop sleeps again (${io})`, chunk, io);
+}
+
+function chunk(t: ExecutionContext, io: IoChoice): void {
+  const arena = new Arena(BACKEND_SIZE + PORT_RESOURCES_SIZE);
+  const backend = openBackend(io, arena);
+  const resources = portResources(arena, backend.ring);
   const faults: string[] = [];
   const loop = new SwitchLoop(
     new Bridge({ name: 'br', salt: 1 }),
-    epoll,
+    backend.readiness,
     (portNo, attachment) => openPort(portNo, attachment, resources),
     (portNo, fault) => faults.push(`${portNo} ${fault}`),
   );
@@ -50,6 +55,6 @@ test('a chunk of many frames is relayed without a further event, and then the lo
   t.is(to.read().length, (RECEIVE_FRAMES_MAX * stream.length) / COUNT);
   t.deepEqual(faults, []);
   loop.detach(2);
-  epoll.close();
+  closeBackend(backend);
   for (const pair of pairs) pair.close();
-});
+}

@@ -1,0 +1,4 @@
+// ../switch/port-kinds.test.ts once more, with what takes over where io_uring is refused.
+
+import '../../support/with-epoll.ts';
+import '../switch/port-kinds.test.ts';
