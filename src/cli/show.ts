@@ -18,7 +18,11 @@ export function addShow(program: Command): void {
     });
 }
 
-const UPLINK_MODES = { shared: 'shared with the host', exclusive: "the switch's alone" } as const;
+const UPLINK_MODES = {
+  shared: 'shared with the host',
+  macvtap: "the switch's alone (macvtap)",
+  netdev: "the switch's alone (packet socket)",
+} as const;
 
 /** The text of `weft show`. */
 export function renderShow(show: ShowJson): string {

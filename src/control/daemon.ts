@@ -7,13 +7,14 @@
 // what was done is undone.
 
 import { Switch } from '../loop/switch.ts';
+import { DeviceError } from '../ports/device.ts';
 import { claimInherited } from '../ports/fd-device.ts';
-import type { PortSpec } from '../ports/spec.ts';
+import type { PortKind, PortSpec } from '../ports/spec.ts';
 import type { SwitchConfig } from './config.ts';
 import { type HostConfig, resolveIo, type UplinkConfig } from './config-options.ts';
 import { messageOf } from './errors.ts';
 import { hostMac, machineId } from './identity.ts';
-import type { SwitchSetup } from './json.ts';
+import type { SwitchSetup, UplinkMode } from './json.ts';
 import type { Log } from './log.ts';
 import { type Cleaned, cleanDeadSwitches, cleanJournal, openOwnJournal } from './recovery.ts';
 import { makeRunDir, socketPathOf } from './run-dir.ts';
@@ -83,7 +84,7 @@ export async function startDaemon(config: DaemonConfig, options: DaemonOptions):
     });
     undo.push(() => sw.stop());
     const setup: SwitchSetup = { host: null, uplink: null };
-    for (const spec of portsOf(config, setup, log)) await sw.addPort(spec);
+    await addPorts(sw, config, setup, log);
     const context = { switch: sw, setup, onStop: options.onStopRequest };
     const server = await ControlServer.listen(socketPath, context, (level, message) => log.write(level, message));
     undo.push(() => server.close());
@@ -104,20 +105,36 @@ async function undoAll(undo: (() => Promise<void> | void)[], log: Log): Promise<
   }
 }
 
-/** Every port of the configuration: the host's, the uplink, then the others. Notes in `setup` how the first two are used. */
-function portsOf(config: DaemonConfig, setup: SwitchSetup, log: Log): PortSpec[] {
-  const ports = [...config.ports];
-  if (config.uplink !== undefined) {
-    const { mode, why } = decideUplink(config.uplink.ifname);
-    setup.uplink = { ifname: config.uplink.ifname, mode };
-    log.write('info', uplinkSentence(config.uplink, mode === 'shared', why, config.host));
-    ports.unshift(uplinkSpec(config.uplink, mode === 'shared'));
+/** Adds every port of the configuration: the host's, the uplink, then the others. Notes in `setup` how the first two are used. */
+async function addPorts(sw: Switch, config: DaemonConfig, setup: SwitchSetup, log: Log): Promise<void> {
+  const { host, uplink, ports, name } = config;
+  if (host !== undefined) {
+    setup.host = { ifname: host.ifname, address: host.address ?? null };
+    await sw.addPort(hostSpec(host, name));
   }
-  if (config.host !== undefined) {
-    setup.host = { ifname: config.host.ifname, address: config.host.address ?? null };
-    ports.unshift(hostSpec(config.host, config.name));
+  if (uplink !== undefined) setup.uplink = { ifname: uplink.ifname, mode: await addUplink(sw, uplink, host, log) };
+  for (const spec of ports) await sw.addPort(spec);
+}
+
+/** Adds the uplink: shared where the host lives on it, else by macvtap if it can be, else by packet socket. */
+async function addUplink(sw: Switch, uplink: UplinkConfig, host: HostConfig | undefined, log: Log): Promise<UplinkMode> {
+  const { ifname } = uplink;
+  const { isShared, why } = decideUplink(ifname);
+  if (isShared) {
+    log.write('info', sharedSentence(ifname, why, host));
+    await sw.addPort({ ...uplinkSpec('netdev', ifname), shared: true });
+    return 'shared';
   }
-  return ports;
+  log.write('info', `uplink ${ifname} is the switch's alone: ${why}`);
+  try {
+    await sw.addPort(uplinkSpec('macvtap', ifname));
+    return 'macvtap';
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    log.write('info', `uplink ${ifname} is used by packet socket and not by macvtap: ${error.message}`);
+  }
+  await sw.addPort(uplinkSpec('netdev', ifname));
+  return 'netdev';
 }
 
 /** The host's own port: a tap whose address nobody on the switch can take, and which stays the same. */
@@ -135,15 +152,14 @@ export function hostSpec(host: HostConfig, switchName: string): PortSpec {
   };
 }
 
-function uplinkSpec(uplink: UplinkConfig, shared: boolean): PortSpec {
-  return { kind: 'netdev', target: uplink.ifname, name: uplink.ifname, role: 'uplink', shared, settings: {} };
+function uplinkSpec(kind: PortKind, ifname: string): PortSpec {
+  return { kind, target: ifname, name: ifname, role: 'uplink', settings: {} };
 }
 
-function uplinkSentence(uplink: UplinkConfig, shared: boolean, why: string, host: HostConfig | undefined): string {
-  if (!shared) return `uplink ${uplink.ifname} is the switch's alone: ${why}`;
+function sharedSentence(ifname: string, why: string, host: HostConfig | undefined): string {
   const between =
     host === undefined
       ? 'guests and host do not reach each other; a host port (--host) would let them'
       : `guests and host reach each other through the host port ${host.ifname} only`;
-  return `uplink ${uplink.ifname} is shared with the host: ${why}; ${between}`;
+  return `uplink ${ifname} is shared with the host: ${why}; ${between}`;
 }

@@ -76,8 +76,8 @@ export interface StatsSampleJson {
   ports: (CountersJson & { ifname: string })[];
 }
 
-/** Where the frames of an uplink go besides the switch. */
-export type UplinkMode = 'shared' | 'exclusive';
+/** How an uplink is used: shared with the host by a packet socket, or the switch's alone by a macvtap or a packet socket (netdev). */
+export type UplinkMode = 'shared' | 'macvtap' | 'netdev';
 
 /** The switch as a whole, of `weft show`. */
 export interface ShowJson {

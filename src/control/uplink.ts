@@ -1,15 +1,15 @@
 // How an uplink may be used without taking the host's network away. An interface that the host itself
 // lives on is shared: a packet socket carries the guests' frames, and the host's stack keeps it. An
-// interface the host has no use for is the switch's alone.
+// interface the host has no use for is the switch's alone: by a macvtap where that can be.
 
 import { readdirSync } from 'node:fs';
+import { macvtapName } from '../sys/macvtap.ts';
 import { getLink } from '../sys/rtnetlink.ts';
 import { listAddresses } from '../sys/rtnetlink-address.ts';
-import type { UplinkMode } from './json.ts';
 
-/** Which way an uplink is used, and why in words. */
+/** Whether an uplink is left to the host as well, and why in words. */
 export interface UplinkDecision {
-  mode: UplinkMode;
+  isShared: boolean;
   why: string;
 }
 
@@ -19,17 +19,17 @@ export function decideUplink(ifname: string): UplinkDecision {
   // Every interface that is up has a link-local IPv6 address; nobody reaches a host by that alone.
   const address = listAddresses(link.ifindex).find(({ family, scope }) => family === 'ipv4' || scope !== 'link');
   if (address !== undefined)
-    return { mode: 'shared', why: `the host has the address ${address.address}/${address.prefixLen} on it` };
-  const upper = upperOf(ifname);
-  if (upper !== undefined) return { mode: 'shared', why: `the host has the interface ${upper} on top of it` };
-  return { mode: 'exclusive', why: 'the host has no address on it' };
+    return { isShared: true, why: `the host has the address ${address.address}/${address.prefixLen} on it` };
+  const upper = upperOf(ifname, macvtapName(link.ifindex));
+  if (upper !== undefined) return { isShared: true, why: `the host has the interface ${upper} on top of it` };
+  return { isShared: false, why: 'the host has no address on it' };
 }
 
-/** An interface stacked on `ifname` (a VLAN, a macvlan, a bond it is part of); /sys shows it as a link upper_NAME. */
-function upperOf(ifname: string): string | undefined {
+/** An interface stacked on `ifname` (a VLAN, a macvlan, a bond it is part of), our own left out; /sys shows it as a link upper_NAME. */
+function upperOf(ifname: string, own: string): string | undefined {
   try {
     return readdirSync(`/sys/class/net/${ifname}`)
-      .find((entry) => entry.startsWith('upper_'))
+      .find((entry) => entry.startsWith('upper_') && entry !== `upper_${own}`)
       ?.slice('upper_'.length);
   } catch {
     return undefined;

@@ -20,7 +20,7 @@ import type { PortFault } from './port.ts';
 
 /** How the worker runs a descriptor. Plain data: it is sent to the worker. */
 export interface Attachment {
-  /** tap: reads and writes of virtio-net header + frame; packet: AF_PACKET socket; stream: length-prefixed frames; dgram: a frame a datagram. */
+  /** tap (or macvtap): reads and writes of virtio-net header + frame; packet: AF_PACKET socket; stream: length-prefixed frames; dgram: a frame a datagram. */
   io: 'tap' | 'packet' | 'stream' | 'dgram';
   fd: number;
   /** Offload work the device takes over on egress: bits of NEED. */

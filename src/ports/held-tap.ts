@@ -14,29 +14,9 @@ import type { LinkGroup } from '../sys/link-group.ts';
 import { inNetns, inNetnsFd } from '../sys/netns.ts';
 import { findLink, type Link } from '../sys/rtnetlink.ts';
 import { SysError } from '../sys/sys-error.ts';
-import {
-  isTapInOwnNetns,
-  openTapNetns,
-  setTapPersistent,
-  TUN_F_CSUM,
-  TUN_F_TSO_ECN,
-  TUN_F_TSO4,
-  TUN_F_TSO6,
-  TUN_F_USO4,
-  TUN_F_USO6,
-  tapInfo,
-} from '../sys/tap-device.ts';
-import { NEED } from '../wire/offload-facts.ts';
+import { isTapInOwnNetns, openTapNetns, setTapPersistent, tapInfo } from '../sys/tap-device.ts';
 import { netnsIdentity } from './link-watch.ts';
-
-/** Bits of NEED that a tap takes over, by what it accepted (TUN_F bits). */
-const CAPS: readonly [offloads: number, need: number][] = [
-  [TUN_F_CSUM, NEED.CSUM],
-  [TUN_F_TSO4, NEED.TSO4],
-  [TUN_F_TSO6, NEED.TSO6],
-  [TUN_F_TSO_ECN, NEED.ECN],
-  [TUN_F_USO4 | TUN_F_USO6, NEED.USO],
-];
+import { tapCaps } from './tap-caps.ts';
 
 /** Moves of an interface that one look at it puts up with. */
 const MOVES_MAX = 3;
@@ -58,7 +38,7 @@ export class HeldTap {
     this.#home = home;
     this.#homeIdentity = netnsIdentity(home);
     this.isOurs = isOurs;
-    this.caps = CAPS.reduce((caps, [bits, need]) => ((offloads & bits) === bits ? caps | need : caps), 0);
+    this.caps = tapCaps(offloads);
   }
 
   /** Whether the interface is in another namespace than the one it was opened in, as of the last look. */

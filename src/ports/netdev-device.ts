@@ -21,7 +21,6 @@ import { type HostStackRecord, keepHostOff, restoreHost } from '../sys/host-stac
 import { interfaceInfo } from '../sys/interface-info.ts';
 import type { LinkGroup } from '../sys/link-group.ts';
 import type { LinkNotice } from '../sys/link-monitor.ts';
-import { lockName } from '../sys/name-lock.ts';
 import { inNetnsFd, openNetns } from '../sys/netns.ts';
 import { netnsIdentity } from '../sys/netns-search.ts';
 import { openPacketSocket } from '../sys/packet-socket.ts';
@@ -31,8 +30,8 @@ import { SysError } from '../sys/sys-error.ts';
 import { openTap } from '../sys/tap-device.ts';
 import { type Attachment, type Device, DeviceError, type DeviceStatus } from './device.ts';
 import { type DeviceContext, DeviceState } from './device-state.ts';
-import { holderText } from './holder-text.ts';
 import { InterfaceChanges } from './interface-changes.ts';
+import { lockInterface } from './interface-lock.ts';
 import type { Strike } from './journal.ts';
 import { linkStatus } from './link-status.ts';
 import { watchLinks } from './link-watch.ts';
@@ -299,21 +298,7 @@ export class NetdevDevice implements Device {
   /** Takes the name of the interface, for all switches; kept until the end. */
   #lock(): void {
     if (this.#lockFd !== undefined) return;
-    const { target } = this.#spec;
-    const lock = lockName(`weft-netdev-${target}`);
-    if (lock.fd !== undefined) {
-      this.#lockFd = lock.fd;
-      return;
-    }
-    const { uid, pid } = lock.holder ?? { uid: 0, pid: undefined };
-    if (uid !== 0 && uid !== process.getuid?.()) {
-      // A user without rights over interfaces has no port there, and is not to keep one from being made.
-      this.#log('warn', `another user's process (pid ${pid}) holds the name of ${target}; it is used all the same`);
-      return;
-    }
-    throw new DeviceError(
-      `cannot use ${target} as a port: ${holderText(pid, this.#context)} uses it already; remove it there first, or choose another interface`,
-    );
+    this.#lockFd = lockInterface(this.#spec.target, this.#spec.name, this.#context);
   }
 
   #unlock(): void {

@@ -5,6 +5,7 @@ import type { Device } from './device.ts';
 import type { DeviceContext } from './device-state.ts';
 import { DgramDevice } from './dgram-device.ts';
 import { FdDevice } from './fd-device.ts';
+import { MacvtapDevice } from './macvtap-device.ts';
 import { NetdevDevice } from './netdev-device.ts';
 import type { PortSpec } from './spec.ts';
 import { StreamDevice } from './stream-device.ts';
@@ -17,6 +18,8 @@ export function createDevice(spec: PortSpec, context: DeviceContext): Device {
       return new TapDevice(spec, context);
     case 'netdev':
       return new NetdevDevice(spec, context);
+    case 'macvtap':
+      return new MacvtapDevice(spec, context);
     case 'stream':
       return new StreamDevice(spec, context);
     case 'dgram':

@@ -37,7 +37,7 @@ export const SPEC_KEYS: Readonly<Record<string, SpecKey>> = {
   isolated: settingFlag('isolated'),
   hairpin: settingFlag('hairpin'),
   group_fwd_mask: { read: readGroupMask, isSetting: true },
-  netns: { kinds: ['tap', 'netdev'], read: readNetns },
+  netns: { kinds: ['tap', 'netdev', 'macvtap'], read: readNetns },
   mac: { kinds: ['tap'], read: readMac },
   address: { kinds: ['tap'], read: readAddress },
   shared: flag('shared', ['netdev']),

@@ -2,7 +2,7 @@
 // command line, or the same as an entry of a YAML file, `{tap: tap0, learning: false}`.
 //
 //   tap:tap0,netns=guests,isolated=on       netdev:eth1,shared        stream:vm1.sock,mode=0660
-//   dgram:vm1.sock:vm1.qemu                 fd:5
+//   macvtap:eth2        dgram:vm1.sock:vm1.qemu                   fd:5
 //
 // In text a comma ends the target or a value; one that belongs to it is written `\,`, and a
 // backslash before a comma `\\`. Any other backslash is itself. A key without a value is `on`.
@@ -14,11 +14,11 @@ import { parseDgramPaths } from './dgram-paths.ts';
 import { nameComplaint, SPEC_KEYS } from './spec-keys.ts';
 
 /** Kinds of port. */
-export const PORT_KINDS = ['tap', 'netdev', 'stream', 'dgram', 'fd'] as const;
+export const PORT_KINDS = ['tap', 'netdev', 'macvtap', 'stream', 'dgram', 'fd'] as const;
 export type PortKind = (typeof PORT_KINDS)[number];
 
 /** Kinds that have a name but nothing behind it yet. */
-const PLANNED_KINDS: readonly string[] = ['macvtap', 'vhost-user'];
+const PLANNED_KINDS: readonly string[] = ['vhost-user'];
 
 const FD_MIN = 3;
 
@@ -42,7 +42,7 @@ export interface PortSpec {
   target: string;
   /** Name in the switch; by default the interface's, the last part of the (local) path without its extension, or `fdN`. */
   name: string;
-  /** tap, netdev: network namespace the interface lives in: a name of `ip netns`, `pid:N` or a path. */
+  /** tap, netdev, macvtap: network namespace the interface lives in: a name of `ip netns`, `pid:N` or a path. */
   netns?: string;
   /** stream: dial the path and retry, instead of listening. */
   connect?: boolean;
@@ -184,7 +184,11 @@ function checkKind(kind: string): PortKind {
 }
 
 function kindList(): string {
-  return `${PORT_KINDS.slice(0, -1).join(', ')} and ${PORT_KINDS.at(-1)}`;
+  return listed(PORT_KINDS);
+}
+
+function listed(kinds: readonly PortKind[]): string {
+  return kinds.length < 2 ? kinds.join() : `${kinds.slice(0, -1).join(', ')} and ${kinds.at(-1)}`;
 }
 
 function start(kind: PortKind, target: string): PortSpec {
@@ -213,6 +217,7 @@ function start(kind: PortKind, target: string): PortSpec {
 const TARGETS: Readonly<Record<PortKind, string>> = {
   tap: 'the name of an interface',
   netdev: 'the name of an interface',
+  macvtap: 'the name of a NIC',
   stream: 'the path of a socket',
   dgram: "the path of its socket and of the guest's, LOCAL:REMOTE",
   fd: 'the number of a descriptor',
@@ -230,7 +235,7 @@ function finish(spec: PortSpec): PortSpec {
     );
   }
   if (spec.name !== '') return spec;
-  if (spec.kind === 'tap' || spec.kind === 'netdev') return { ...spec, name: spec.target };
+  if (isInterfaceKind(spec.kind)) return { ...spec, name: spec.target };
   const socketPath = spec.kind === 'dgram' ? (parseDgramPaths(spec.target)?.local ?? '') : spec.target;
   const name = spec.kind === 'fd' ? `fd${Number(spec.target)}` : socketPath.replace(/^.*\//s, '').replace(/(.)\.[^.]*$/s, '$1');
   const complaint = nameComplaint(name);
@@ -240,12 +245,17 @@ function finish(spec: PortSpec): PortSpec {
   return { ...spec, name };
 }
 
+/** Whether the port's target is the name of an interface. */
+function isInterfaceKind(kind: PortKind): boolean {
+  return kind === 'tap' || kind === 'netdev' || kind === 'macvtap';
+}
+
 function readKey(spec: PortSpec, key: string, value: string | undefined): void {
   const known = Object.hasOwn(SPEC_KEYS, key) ? SPEC_KEYS[key] : undefined;
   const ofKind = Object.keys(SPEC_KEYS).filter((name) => SPEC_KEYS[name]?.kinds?.includes(spec.kind) ?? true);
   if (known === undefined) throw new SpecError(`there is no key '${key}'; ${suggestion(key, ofKind)}`, key);
   if (known.kinds !== undefined && !known.kinds.includes(spec.kind)) {
-    throw new SpecError(`a ${spec.kind} port has no ${key}; it is for ${known.kinds.join(' and ')} ports`, key);
+    throw new SpecError(`a ${spec.kind} port has no ${key}; it is for ${listed(known.kinds)} ports`, key);
   }
   if (value === undefined && !known.isFlag) throw new SpecError(`${key} needs a value: ${key}=VALUE`, key);
   const complaint = known.read(spec, value ?? 'on');

@@ -1,5 +1,5 @@
-// A descriptor that gives and takes one frame a call, behind a virtio-net header of 12 octets: a tap,
-// or what was inherited as one.
+// A descriptor that gives and takes one frame a call, behind a virtio-net header of 12 octets: a tap or
+// macvtap, or what was inherited as one.
 //
 // Receiving reads until there is nothing, packing frames into the pool. Sending is one write from
 // the lender's memory wherever that is possible (gather.ts). The kernel has a queue of its own
@@ -7,7 +7,8 @@
 // queued here.
 //
 // A deleted interface leaves a descriptor that answers EBADFD: the port is gone. One that is down
-// answers EIO: the frame is lost, the port stays, and its carrier is watched by the main thread.
+// answers EIO: the frame is lost, the port stays, and its carrier is watched by the main thread. A macvtap's
+// answers neither: it swallows frames, and what became of it the main thread sees.
 
 import type { Batch } from '../relay/batch.ts';
 import { DROP } from '../relay/drop-reason.ts';

@@ -17,6 +17,8 @@ export type UndoStep =
       readonly name: string;
       readonly change: InterfaceChange;
     }
+  /** A macvtap of ours on a NIC. */
+  | { readonly type: 'macvtap'; readonly netns: string; readonly ifindex: number; readonly name: string }
   /** The host's stack was kept off an interface. */
   | { readonly type: 'host-off'; readonly netns: string; readonly name: string; readonly record: HostStackRecord };
 
@@ -39,6 +41,7 @@ const STEP: z.ZodType<UndoStep> = z.discriminatedUnion('type', [
       z.object({ what: z.literal('up') }),
     ]),
   }),
+  z.object({ type: z.literal('macvtap'), netns: z.string(), ifindex, name }),
   z.object({
     type: z.literal('host-off'),
     netns: z.string(),

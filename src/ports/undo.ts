@@ -18,13 +18,15 @@ import { closeFd, O_RDONLY, openFd } from '../sys/fd.ts';
 import { tapHolder } from '../sys/holders.ts';
 import { restoreHost } from '../sys/host-stack.ts';
 import { LinkGroup } from '../sys/link-group.ts';
+import { findMacvtap } from '../sys/macvtap.ts';
 import { lockName } from '../sys/name-lock.ts';
 import { inNetnsFd } from '../sys/netns.ts';
 import { netnsIdentity, visitNetns } from '../sys/netns-search.ts';
-import { findLink, type Link, listLinks } from '../sys/rtnetlink.ts';
+import { deleteLink, findLink, type Link, listLinks } from '../sys/rtnetlink.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { openTap, setTapPersistent, tapInfo } from '../sys/tap-device.ts';
 import { type InterfaceChange, undoChange } from './interface-changes.ts';
+import { interfaceLock } from './interface-lock.ts';
 import type { JournalEntry, Strike } from './journal.ts';
 import type { UndoStep } from './undo-step.ts';
 
@@ -147,17 +149,26 @@ function undoStep(step: UndoStep, ifindex: number): Result {
       return holdTap(link.name, ifindex, step.mark);
     case 'change':
       return undoChange(ifindex, step.change) ? { end: 'done', text: changeText(link.name, step.change) } : { end: 'done' };
+    case 'macvtap':
+      return deleteMacvtap(link);
     case 'host-off':
       restoreHost(step.record);
       return { end: 'done', text: `gave ${link.name} back to the host` };
   }
 }
 
-/** Whether a switch has the interface as a netdev port (netdev-device.ts). */
+/** Whether a switch has the interface as a netdev or macvtap port. */
 function isPort(name: string): boolean {
-  const { fd } = lockName(`weft-netdev-${name}`);
+  const { fd } = lockName(interfaceLock(name));
   if (fd !== undefined) closeFd(fd);
   return fd === undefined;
+}
+
+function deleteMacvtap(nic: Link): Result {
+  const macvtap = findMacvtap(nic.ifindex);
+  if (macvtap === undefined) return { end: 'done' };
+  deleteLink(macvtap.ifindex);
+  return { end: 'done', text: `removed macvtap ${macvtap.name} from ${nic.name}` };
 }
 
 function holdTap(name: string, ifindex: number, mark: string): Result {
@@ -219,5 +230,5 @@ function findPlaces(entries: readonly JournalEntry[], netnsFds: number[]): Map<J
 function ifindexOf(step: UndoStep, netns: string, marked: ReadonlyMap<string | undefined, number>): number | undefined {
   if (step.type === 'tap') return marked.get(step.mark);
   if (step.netns !== netns) return undefined;
-  return step.type === 'change' ? step.ifindex : step.record.ifindex;
+  return step.type === 'host-off' ? step.record.ifindex : step.ifindex;
 }

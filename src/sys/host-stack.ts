@@ -6,6 +6,9 @@
 // - IPv6 is turned off, so the host neither announces itself nor asks for routers there;
 // - ARP is turned off, so the host asks for nobody's address there.
 //
+// Where a macvtap has taken the interface over, the filter hands it what is addressed to groups instead;
+// the rest never comes to the host.
+//
 // What is changed is one plain record, known before anything is, which can be written to a journal and
 // undone by another process, also when only half of it was done. Undoing restores exactly what was found, and touches nothing that was found that way.
 // The kernel forgets an interface's IPv6 addresses when IPv6 goes off: they are part of the record.
@@ -15,7 +18,15 @@ import { ERRNO } from './errno.ts';
 import { findLink, getLink, IFF_NOARP, setLink } from './rtnetlink.ts';
 import { addAddress, listAddresses } from './rtnetlink-address.ts';
 import { SysError } from './sys-error.ts';
-import { addClsact, addDropFilter, deleteDropFilter, deleteUnusedClsact, hasClsact, hasDropFilter } from './traffic-control.ts';
+import {
+  addClsact,
+  addDropFilter,
+  addGroupFilter,
+  deleteFilter,
+  deleteUnusedClsact,
+  hasClsact,
+  hasFilter,
+} from './traffic-control.ts';
 
 /** What `keepHostOff` changed on an interface. Plain data, made for JSON. */
 export interface HostStackRecord {
@@ -32,21 +43,26 @@ export interface HostStackRecord {
 
 /**
  * Cuts the host's stack off an interface of the thread's network namespace, and returns what has to
- * be undone. `announce` gets that before anything is changed. A failure undoes what was done and
- * throws SysError.
+ * be undone. `announce` gets that before anything is changed. Frames are dropped, or those to groups
+ * handed to the interface `groupsTo`. A failure undoes what was done and throws SysError.
  */
-export function keepHostOff(ifindex: number, announce: (record: HostStackRecord) => void = () => {}): HostStackRecord {
+export function keepHostOff(
+  ifindex: number,
+  announce: (record: HostStackRecord) => void = () => {},
+  groupsTo?: number,
+): HostStackRecord {
   const link = getLink(ifindex);
   const turnedArpOff = (link.flags & IFF_NOARP) === 0;
   const turnedIpv6Off = readDisableIpv6(link.name) === '0';
   const ipv6Addresses = turnedIpv6Off ? staticIpv6Addresses(ifindex) : [];
-  const madeClsact = !hasClsact(ifindex) || hasDropFilter(ifindex);
+  const madeClsact = !hasClsact(ifindex) || hasFilter(ifindex);
   announce({ ifindex, madeClsact, turnedArpOff, turnedIpv6Off, ipv6Addresses });
   let record: HostStackRecord = { ifindex, madeClsact: false, turnedArpOff: false, turnedIpv6Off: false, ipv6Addresses };
   try {
     record = { ...record, madeClsact: addClsact(ifindex) };
     // Found already there, it was left by a process that died: then its discipline is ours as well.
-    if (!addDropFilter(ifindex)) record = { ...record, madeClsact: true };
+    const isFirst = groupsTo === undefined ? addDropFilter(ifindex) : addGroupFilter(ifindex, groupsTo);
+    if (!isFirst) record = { ...record, madeClsact: true };
     if (turnedIpv6Off) {
       record = { ...record, turnedIpv6Off };
       writeDisableIpv6(link.name, '1');
@@ -62,6 +78,11 @@ export function keepHostOff(ifindex: number, announce: (record: HostStackRecord)
   }
 }
 
+/** Turns IPv6 off on an interface of ours, for good. Throws SysError. */
+export function turnIpv6Off(name: string): void {
+  if (readDisableIpv6(name) === '0') writeDisableIpv6(name, '1');
+}
+
 /** Undoes what the record says, in the network namespace it was made in; nothing when the interface is gone. Throws SysError. */
 export function restoreHost(record: HostStackRecord): void {
   const { ifindex } = record;
@@ -72,7 +93,7 @@ export function restoreHost(record: HostStackRecord): void {
     writeDisableIpv6(link.name, '0');
     for (const { address, prefixLen } of record.ipv6Addresses) addAddress(ifindex, address, prefixLen);
   }
-  deleteDropFilter(ifindex);
+  deleteFilter(ifindex);
   if (record.madeClsact) deleteUnusedClsact(ifindex);
 }
 

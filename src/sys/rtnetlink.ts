@@ -11,7 +11,10 @@ import {
   attributeText,
   attributeU32,
   type NetlinkMessage,
+  NLM_F_CREATE,
   NLM_F_DUMP,
+  NLM_F_EXCL,
+  nestedAttribute,
   netlinkRequest,
   parseAttributes,
 } from './netlink.ts';
@@ -28,6 +31,7 @@ export const IFF_LOOPBACK = 0x8;
 export const IFF_RUNNING = 0x40;
 export const IFF_NOARP = 0x80;
 export const IFF_PROMISC = 0x100;
+export const IFF_ALLMULTI = 0x200;
 
 /** struct ifinfomsg: family (u8), padding, type (u16), index (s32), flags (u32), changed flags (u32). */
 const IFINFOMSG_SIZE = 16;
@@ -46,7 +50,10 @@ const IFLA_EXT_MASK = 29;
 const IFLA_CARRIER = 33;
 const IFLA_LINK_NETNSID = 37;
 const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
+const IFLA_MACVLAN_MODE = 1;
+const MACVLAN_MODE_PASSTHRU = 8;
 
 /** linux/rtnetlink.h: leave the counters out of the answer. */
 const RTEXT_FILTER_SKIP_STATS = 8;
@@ -90,6 +97,8 @@ export interface LinkChange {
   readonly up?: boolean;
   /** Whether the interface answers and asks by ARP (IFF_NOARP when false). */
   readonly arp?: boolean;
+  /** Whether the interface takes frames to every group address (IFF_ALLMULTI). */
+  readonly allMulticast?: boolean;
   readonly mtu?: number;
   /** Six octets. */
   readonly mac?: Uint8Array;
@@ -141,12 +150,28 @@ export function setLink(ifindex: number, change: LinkChange): void {
     mask |= IFF_NOARP;
     flags |= change.arp ? 0 : IFF_NOARP;
   }
+  if (change.allMulticast !== undefined) {
+    mask |= IFF_ALLMULTI;
+    flags |= change.allMulticast ? IFF_ALLMULTI : 0;
+  }
   const parts = [ifinfomsg(ifindex, flags, mask)];
   if (change.mtu !== undefined) parts.push(attributeU32(IFLA_MTU, change.mtu));
   if (change.mac !== undefined) parts.push(attribute(IFLA_ADDRESS, change.mac));
   if (change.group !== undefined) parts.push(attributeU32(IFLA_GROUP, change.group));
   if (change.alias !== undefined) parts.push(attribute(IFLA_IFALIAS, Buffer.from(change.alias)));
   netlinkRequest(`change interface ${ifindex}`, RTM_NEWLINK, 0, Buffer.concat(parts));
+}
+
+/** Makes a macvtap in passthru mode on the interface `lower`, with its MTU and address; EBUSY or EINVAL when something else is on that. */
+export function addMacvtap(name: string, lower: number): void {
+  const mode = nestedAttribute(IFLA_INFO_DATA, attributeU32(IFLA_MACVLAN_MODE, MACVLAN_MODE_PASSTHRU));
+  const body = Buffer.concat([
+    ifinfomsg(0),
+    attributeString(IFLA_IFNAME, name),
+    attributeU32(IFLA_LINK, lower),
+    nestedAttribute(IFLA_LINKINFO, attributeString(IFLA_INFO_KIND, 'macvtap'), mode),
+  ]);
+  netlinkRequest(`make macvtap ${name}`, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body);
 }
 
 /** Deletes a virtual interface (a veth takes its other end along). */

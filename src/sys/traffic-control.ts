@@ -1,9 +1,11 @@
-// The one use weft makes of traffic control (tc(8)): a program at an interface's ingress that drops
-// every frame. It runs behind packet sockets, which have seen the frame by then, and before the
-// host's protocols, bridges and VLAN devices, which get nothing.
+// The use weft makes of traffic control (tc(8)): a filter at an interface's ingress that keeps frames
+// from the host. It runs behind packet sockets, which have seen the frame by then, and before the
+// host's protocols, bridges, macvlans and VLAN devices. There are two: one drops every frame, one hands
+// frames to groups over to another interface (a macvtap on this one).
 //
-// The program is one classic BPF instruction, `ret TC_ACT_SHOT`, in a bpf classifier whose return
-// value is the verdict (direct action); so it needs neither an action module nor a program loader.
+// The programs are a few classic BPF instructions in a bpf classifier, so there is no program to
+// load. For dropping it is one, `ret TC_ACT_SHOT`, whose value is the verdict (direct action), without an
+// action module; handing over is the module act_mirred's.
 // All functions act in the thread's network namespace and throw SysError.
 
 import { ERRNO } from './errno.ts';
@@ -44,6 +46,10 @@ const HOOK_EGRESS = 0xfffffff3;
 
 // linux/pkt_cls.h
 const TC_ACT_SHOT = 2;
+const TC_ACT_STOLEN = 4;
+const TCA_ACT_KIND = 1;
+const TCA_ACT_OPTIONS = 2;
+const TCA_BPF_ACT = 1;
 const TCA_BPF_OPS_LEN = 4;
 const TCA_BPF_OPS = 5;
 const TCA_BPF_FLAGS = 8;
@@ -52,6 +58,20 @@ const TCA_BPF_FLAG_ACT_DIRECT = 1;
 /** linux/filter.h, struct sock_filter: code (u16), jt (u8), jf (u8), k (u32); BPF_RET | BPF_K. */
 const SOCK_FILTER_SIZE = 8;
 const BPF_RET_K = 0x06;
+const BPF_LD_W_ABS = 0x20;
+const BPF_JEQ_K = 0x15;
+/** SKF_AD_OFF + SKF_AD_PKTTYPE: what linux/if_packet.h says of the frame's destination. */
+const SKF_AD_PKTTYPE = 0xfffff004;
+const PACKET_BROADCAST = 1;
+const PACKET_MULTICAST = 2;
+/** What a classifier returns: all ones for the class that the filter has by default. */
+const MATCH = 0xffffffff;
+const NO_MATCH = 0;
+
+// linux/tc_act/tc_mirred.h; struct tc_mirred: index, capab (u32), action, refcnt, bindcnt, eaction (s32), ifindex (u32).
+const TCA_MIRRED_PARMS = 2;
+const TCA_INGRESS_REDIR = 3;
+const TC_MIRRED_SIZE = 28;
 
 /** Before everyone else's: a filter that accepts ends the chain. Of several bpf filters of one priority the newest runs first. */
 const PRIORITY = 1;
@@ -89,33 +109,61 @@ export function deleteUnusedClsact(ifindex: number): void {
 
 /**
  * Drops everything at the ingress of an interface that has the clsact discipline; false when a
- * filter of ours did so already. Throws SysError EINVAL when another kind of filter is in the place.
+ * filter of ours was there already. Throws SysError EINVAL when another kind of filter is in the place.
  */
 export function addDropFilter(ifindex: number): boolean {
-  const program = Buffer.alloc(SOCK_FILTER_SIZE);
-  program.writeUInt16LE(BPF_RET_K, 0);
-  program.writeUInt32LE(TC_ACT_SHOT, 4);
-  const options = nestedAttribute(
-    TCA_OPTIONS,
-    attributeU16(TCA_BPF_OPS_LEN, program.length / SOCK_FILTER_SIZE),
-    attribute(TCA_BPF_OPS, program),
-    attributeU32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT),
-  );
-  if (hasDropFilter(ifindex)) return false;
-  const body = Buffer.concat([filterMessage(ifindex), options]);
-  netlinkRequest('add a drop filter at the ingress', RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, body);
-  return true;
+  const flags = attributeU32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+  return addFilter(ifindex, 'add a drop filter at the ingress', [program([BPF_RET_K, 0, 0, TC_ACT_SHOT]), flags]);
 }
 
-/** Whether the drop filter is in place. */
-export function hasDropFilter(ifindex: number): boolean {
+/** As `addDropFilter`, for a filter that hands frames to groups over to the interface `to`, as if that had received them. */
+export function addGroupFilter(ifindex: number, to: number): boolean {
+  const mirred = Buffer.alloc(TC_MIRRED_SIZE);
+  mirred.writeInt32LE(TC_ACT_STOLEN, 8);
+  mirred.writeInt32LE(TCA_INGRESS_REDIR, 20);
+  mirred.writeUInt32LE(to, 24);
+  const options = nestedAttribute(TCA_ACT_OPTIONS, attribute(TCA_MIRRED_PARMS, mirred));
+  const action = nestedAttribute(1, attributeString(TCA_ACT_KIND, 'mirred'), options);
+  const isGroup = program(
+    [BPF_LD_W_ABS, 0, 0, SKF_AD_PKTTYPE],
+    [BPF_JEQ_K, 1, 0, PACKET_BROADCAST],
+    [BPF_JEQ_K, 0, 1, PACKET_MULTICAST],
+    [BPF_RET_K, 0, 0, MATCH],
+    [BPF_RET_K, 0, 0, NO_MATCH],
+  );
+  return addFilter(ifindex, 'add a filter for group frames at the ingress', [isGroup, nestedAttribute(TCA_BPF_ACT, action)]);
+}
+
+/** One of ours that a dead process left is replaced, without a moment that has none. */
+function addFilter(ifindex: number, what: string, options: readonly Buffer[]): boolean {
+  const wasThere = hasFilter(ifindex);
+  const body = Buffer.concat([filterMessage(ifindex), nestedAttribute(TCA_OPTIONS, ...options)]);
+  netlinkRequest(what, RTM_NEWTFILTER, NLM_F_CREATE | (wasThere ? 0 : NLM_F_EXCL), body);
+  return !wasThere;
+}
+
+/** A classic BPF program: code, jump if true, jump if false, operand. */
+function program(...instructions: readonly (readonly [code: number, jt: number, jf: number, k: number])[]): Buffer {
+  const octets = Buffer.alloc(SOCK_FILTER_SIZE * instructions.length);
+  for (const [n, [code, jt, jf, k]] of instructions.entries()) {
+    const at = n * SOCK_FILTER_SIZE;
+    octets.writeUInt16LE(code, at);
+    octets.writeUInt8(jt, at + 2);
+    octets.writeUInt8(jf, at + 3);
+    octets.writeUInt32LE(k, at + 4);
+  }
+  return Buffer.concat([attributeU16(TCA_BPF_OPS_LEN, instructions.length), attribute(TCA_BPF_OPS, octets)]);
+}
+
+/** Whether a filter of ours is in place. */
+export function hasFilter(ifindex: number): boolean {
   return listFilters(ifindex, HOOK_INGRESS).some(({ body }) => body.readUInt32LE(TCMSG_HANDLE) === FILTER_HANDLE);
 }
 
-/** Takes the drop filter away; no error when it is gone. */
-export function deleteDropFilter(ifindex: number): void {
-  if (!hasDropFilter(ifindex)) return;
-  unlessMissing(() => netlinkRequest('delete the drop filter at the ingress', RTM_DELTFILTER, 0, filterMessage(ifindex)));
+/** Takes our filter away; no error when it is gone. */
+export function deleteFilter(ifindex: number): void {
+  if (!hasFilter(ifindex)) return;
+  unlessMissing(() => netlinkRequest('delete our filter at the ingress', RTM_DELTFILTER, 0, filterMessage(ifindex)));
 }
 
 /** The filters at a hook; none when the interface, or the discipline, is not there. */

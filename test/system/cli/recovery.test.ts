@@ -22,16 +22,18 @@ addVeth('v0', 'w0', far);
 ip('link set v0 down');
 ip('link set v0 mtu 1400');
 addVeth('v1', 'w1', far);
+addVeth('v2', 'w2', far);
 ip('tuntap add f0 mode tap');
 ip('tuntap add f1 mode tap');
 ip('link set f1 alias weft');
 ip('link set f1 up');
 ip(`-n ${far} tuntap add t9 mode tap`);
-const FOREIGN = ['v0', 'v1', 'f0', 'f1'];
+const FOREIGN = ['v0', 'v1', 'v2', 'f0', 'f1'];
 
 const ARGS = [
   ...['--switch', 'br0', '--host', 'h0,192.0.2.1/24', '--port', 'tap:t0', '--port', 'tap:t1', '--port', 'tap:f0,mtu=1300'],
   ...['--port', 'netdev:v0,mtu=1450', '--port', 'netdev:v1', '--port', 'netdev:q0,create'],
+  ...['--port', 'macvtap:v2'],
 ];
 
 /** All there is, as text; left out is what follows from the other side, or has no way back (the root qdisc). */
@@ -73,7 +75,15 @@ t.test('the next start of the same switch begins with the host as it was', async
 
   const next = await startWeft('--switch', 'br0');
   for (const text of [
-    ...['removed tap t0', 'removed tap t1', 'removed tap h0', 'removed tap q0', 'gave v1 back to the host', 'took v0 down again'],
+    ...[
+      'removed tap t0',
+      'removed tap t1',
+      'removed tap h0',
+      'removed tap q0',
+      'gave v1 back to the host',
+      'gave v2 back to the host',
+      'took v0 down again',
+    ],
     ...['gave v0 its MTU of 1400 back', 'gave f0 its MTU of 1500 back'],
   ]) {
     t.match(next.stderr, `left by an earlier switch br0: ${text}\n`);
@@ -102,7 +112,7 @@ t.test('killed at any moment, it starts again, and in the end nothing is left', 
   }
   const run = await startWeft(...ARGS);
   const links = weftJson('ports').map(({ ifname, link }: { ifname: string; link: string }) => `${ifname} ${link}`);
-  t.same(links, ['h0 up', 't0 up', 't1 up', 'f0 down', 'v0 up', 'v1 up', 'q0 down']);
+  t.same(links, ['h0 up', 't0 up', 't1 up', 'f0 down', 'v0 up', 'v1 up', 'q0 down', 'v2 up']);
   const { status } = await run.end('SIGTERM');
   t.equal(status, 0, run.stderr);
   t.equal(hostState(), before);

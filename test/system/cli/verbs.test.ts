@@ -206,12 +206,27 @@ t.test('an uplink is shared when the host lives on it, and says so', async (t) =
   ip(`-n ${pc.ns} addr add ${pc.address}/24 dev eth1`);
 
   const alone = await startWeft('--switch', 'br0', '--uplink', 'up0', '--port', specOf(a));
-  t.match(weftJson('show').uplink, { ifname: 'up0', mode: 'exclusive' });
+  t.match(weftJson('show').uplink, { ifname: 'up0', mode: 'macvtap' });
   t.match(alone.stderr, /uplink up0 is the switch's alone: the host has no address on it/);
   ip(`-n ${a.ns} addr add 10.8.0.3/24 dev ta`);
   ip(`-n ${a.ns} link set ta up`);
   await until('the station behind the uplink to be reached', () => reaches(a, pc.address));
-  await alone.end('SIGTERM');
+  t.match(weft('show').stdout, /uplink +up0, the switch's alone \(macvtap\)/);
+  await alone.end('SIGKILL');
+
+  // Another run directory has another journal: it finds the macvtap of the killed switch.
+  const after = await startWeft('--run-dir', '/run/other', '--uplink', 'up0');
+  t.match(weftJson('--run-dir', '/run/other', 'show').uplink, { ifname: 'up0', mode: 'macvtap' });
+  await after.end('SIGTERM');
+  weft('doctor', '--clean');
+  t.notMatch(ip('-o link'), /weft-mvt/);
+
+  ip('link add link up0 name mv0 type macvlan mode bridge');
+  const unfit = await startWeft('--switch', 'br0', '--uplink', 'mv0');
+  t.match(weftJson('show').uplink, { ifname: 'mv0', mode: 'netdev' });
+  t.match(unfit.stderr, /uplink mv0 is used by packet socket and not by macvtap: .*mv0 is itself a macvlan/);
+  await unfit.end('SIGTERM');
+  ip('link del mv0');
 
   ip('addr add 10.8.0.1/24 dev up0');
   const shared = await startWeft('--switch', 'br0', '--uplink', 'up0', '--host', 'h0,10.7.0.1/24', '--port', specOf(a));

@@ -3,7 +3,6 @@
 
 import '../../support/sandbox.ts';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { Arena } from '../../../src/sys/arena.ts';
 import { closeFd, isOpenFd } from '../../../src/sys/fd.ts';
@@ -11,18 +10,10 @@ import { read } from '../../../src/sys/io.ts';
 import { openTap } from '../../../src/sys/tap-device.ts';
 import { NEED } from '../../../src/wire/offload-facts.ts';
 import { DeviceProbe, logged } from '../../support/device-probe.ts';
+import { stateOf } from '../../support/interface-state.ts';
 import { addNetns, addVeth, ip, run, until } from '../../support/netns.ts';
 
 const arena = new Arena(131_072);
-
-/** All that a port may change on an interface, as text; left out is what follows from the other side, or has no way back (qdisc). */
-function stateOf(name: string): string {
-  const link = ip(`-d -o link show ${name}`).replace(/ (state|mode|qdisc|qlen) \w+|M-DOWN|NO-CARRIER|LOWER_UP|,/g, '');
-  const filters = run('tc', 'filter', 'show', 'dev', name, 'ingress');
-  const clsact = run('tc', 'qdisc', 'show', 'dev', name).includes('clsact');
-  const ipv6 = readFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, 'utf8');
-  return `${link}${filters}clsact ${clsact}, disable_ipv6 ${ipv6}`;
-}
 
 /** Reads the frames that wait on a packet socket and returns their types. */
 function frameTypes(fd: number): number[] {

@@ -4,6 +4,7 @@
 //
 //   n1 ── tap ──┐
 //   n2 ── veth ─┤ netdev
+//   n5 ── veth ─┤ macvtap
 //   host ─ tap ─┤ br1 ── stream ── br2 ── tap ── n3
 //               └──── dgram ── br3 ── tap ── n4
 
@@ -17,11 +18,13 @@ import { startWeft, weftJson } from '../../support/weft-process.ts';
 const TCP_OCTETS = 4 << 20;
 const UDP_COUNT = 20;
 
-const [n1, n2, n3, n4] = [addNetns('n'), addNetns('n'), addNetns('n'), addNetns('n')];
+const [n1, n2, n3, n4, n5] = [addNetns('n'), addNetns('n'), addNetns('n'), addNetns('n'), addNetns('n')];
 addVeth('v2', 'eth0', n2);
+addVeth('v5', 'eth0', n5);
 const br1 = await startWeft(
   ...['--switch', 'br1', '--host', 'h0,10.9.0.4/24'],
-  ...['--port', `tap:t1,netns=${n1}`, '--port', 'netdev:v2', '--port', 'stream:cable.sock', '--port', 'dgram:near.sock:far.sock'],
+  ...['--port', `tap:t1,netns=${n1}`, '--port', 'netdev:v2', '--port', 'macvtap:v5'],
+  ...['--port', 'stream:cable.sock', '--port', 'dgram:near.sock:far.sock'],
 );
 const br2 = await startWeft('--switch', 'br2', '--port', `tap:t3,netns=${n3}`, '--port', 'stream:cable.sock,connect');
 const br3 = await startWeft('--switch', 'br3', '--port', `tap:t4,netns=${n4}`, '--port', 'dgram:far.sock:near.sock');
@@ -31,9 +34,10 @@ const stations = [
   new Station('netdev', n2, '10.9.0.2', 'fd09::2'),
   new Station('stream', n3, '10.9.0.3', 'fd09::3'),
   new Station('dgram', n4, '10.9.0.5', 'fd09::5'),
+  new Station('macvtap', n5, '10.9.0.6', 'fd09::6'),
   new Station('host', undefined, '10.9.0.4', 'fd09::4'),
 ] as const;
-for (const [k, ifname] of ['t1', 'eth0', 't3', 't4', 'h0'].entries()) {
+for (const [k, ifname] of ['t1', 'eth0', 't3', 't4', 'eth0', 'h0'].entries()) {
   const { netns, address, address6 } = stations[k] as Station;
   const inside = netns === undefined ? '' : `-n ${netns} `;
   if (netns !== undefined) ip(`${inside}addr add ${address}/24 brd 10.9.0.255 dev ${ifname}`);
@@ -118,7 +122,7 @@ async function sendDhcp(from: Station): Promise<void> {
 
 /** tcpdump at a station: when it listens, and what it says of the first frame to UDP port 67 from elsewhere. */
 function listen(station: Station): { ready: Promise<void>; line: Promise<string> } {
-  const ifname = { tap: 't1', netdev: 'eth0', stream: 't3', dgram: 't4', host: 'h0' }[station.label] as string;
+  const ifname = { tap: 't1', netdev: 'eth0', stream: 't3', dgram: 't4', macvtap: 'eth0', host: 'h0' }[station.label] as string;
   const args = ['tcpdump', '-l', '-n', '-vv', '-c', '1', '-Q', 'in', '-i', ifname, 'udp dst port 67'];
   const child: ChildProcess = spawn(...command(station, ...args), {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -70,6 +70,7 @@ test('every key arrives where it belongs', (t) => {
   });
   t.is(parsePortSpec('stream:vm1.sock,mode=0660').mode, 0o660);
   t.is(parsePortSpec('stream:vm1.sock,mode=600').mode, 0o600);
+  t.like(parsePortSpec('macvtap:eth0,netns=guests'), { kind: 'macvtap', target: 'eth0', name: 'eth0', netns: 'guests' });
   t.is(parsePortSpec('netdev:eth0,shared').shared, true);
   t.is(parsePortSpec('netdev:tap0,create=on').create, true);
   t.is(parsePortSpec('netdev:eth0,shared=off').shared, false);
@@ -85,18 +86,15 @@ test('a comma in a path is written with a backslash', (t) => {
 });
 
 const REFUSED: [text: string, message: string][] = [
-  [
-    'macvtap:eth0',
-    "port 'macvtap:eth0', character 1: weft has no macvtap ports yet; there are tap, netdev, stream, dgram and fd",
-  ],
+  ['macvtap:eth0,shared', 'a macvtap port has no shared; it is for netdev ports'],
   [
     'vhost-user:a',
-    "port 'vhost-user:a', character 1: weft has no vhost-user ports yet; there are tap, netdev, stream, dgram and fd",
+    "port 'vhost-user:a', character 1: weft has no vhost-user ports yet; there are tap, netdev, macvtap, stream, dgram and fd",
   ],
   ['tpa:tap0', "port 'tpa:tap0', character 1: there is no kind of port 'tpa'; did you mean tap?"],
   [
     'bogus',
-    "port 'bogus', character 1: there is no kind of port 'bogus'; write KIND:TARGET with one of tap, netdev, stream, dgram and fd",
+    "port 'bogus', character 1: there is no kind of port 'bogus'; write KIND:TARGET with one of tap, netdev, macvtap, stream, dgram and fd",
   ],
   ['tap', "port 'tap', character 1: a tap port needs the name of an interface: tap:TARGET"],
   ['stream:,name=x', "port 'stream:,name=x', character 1: a stream port needs the path of a socket: stream:TARGET"],
@@ -126,7 +124,7 @@ const REFUSED: [text: string, message: string][] = [
   ['tap:tap0,connect', "port 'tap:tap0,connect', character 10: a tap port has no connect; it is for stream ports"],
   [
     'stream:a\\,b,netns=x',
-    "port 'stream:a\\,b,netns=x', character 13: a stream port has no netns; it is for tap and netdev ports",
+    "port 'stream:a\\,b,netns=x', character 13: a stream port has no netns; it is for tap, netdev and macvtap ports",
   ],
   ['tap:tap0,mtu', "port 'tap:tap0,mtu', character 10: mtu needs a value: mtu=VALUE"],
   ['tap:tap0,mtu=67', "port 'tap:tap0,mtu=67', character 10: mtu is '67'; it must be a number from 68 to 65535"],
@@ -183,10 +181,18 @@ test('an entry of a YAML file says the same', (t) => {
 });
 
 const REFUSED_ENTRIES: [entry: Record<string, unknown>, key: string | undefined, message: string][] = [
-  [{}, undefined, 'the port has no kind: give it one of tap, netdev, stream, dgram and fd with its target, such as {tap: tap0}'],
+  [
+    {},
+    undefined,
+    'the port has no kind: give it one of tap, netdev, macvtap, stream, dgram and fd with its target, such as {tap: tap0}',
+  ],
   [{ name: 'x', mtu: 1500 }, undefined, 'the port has no kind'],
   [{ steram: 'a.sock', name: 'x' }, 'steram', "there is no kind of port 'steram'; did you mean stream?"],
-  [{ 'vhost-user': 'a.sock' }, 'vhost-user', 'weft has no vhost-user ports yet; there are tap, netdev, stream, dgram and fd'],
+  [
+    { 'vhost-user': 'a.sock' },
+    'vhost-user',
+    'weft has no vhost-user ports yet; there are tap, netdev, macvtap, stream, dgram and fd',
+  ],
   [{ tap: 'tap0', netdev: 'eth0' }, 'netdev', 'a port has one kind, not tap and netdev'],
   [{ tap: null }, 'tap', 'tap must be a text, a number, or true or false'],
   [{ tap: 'tap0', name: ['x'] }, 'name', 'name must be a text, a number, or true or false'],
