@@ -5,7 +5,7 @@
 
 import { BPDU_FLAG, BPDU_ROLE, type Bpdu } from '../wire/bpdu.ts';
 import { rstpVersion } from './conditions.ts';
-import { comparePriorities, isSuperior } from './priority-vector.ts';
+import { comparePriorities, isSameBridge, isSuperior } from './priority-vector.ts';
 import { isSameTimes, type RcvdInfo, type StpBridge, type StpPort, type Times } from './state.ts';
 
 /** The role of the port that sent a BPDU; a Config BPDU, and an RST BPDU that does not tell, is from a designated one [9.2.9]. */
@@ -50,9 +50,13 @@ export function rcvInfo(port: StpPort): RcvdInfo {
   return isSameTimes(recordedTimes(port.msgTimes), port.portTimes) ? 'RepeatedDesignatedInfo' : 'SuperiorDesignatedInfo';
 }
 
-/** [17.21.9] */
+/**
+ * Whether the neighbour agrees [17.21.9]. Only a neighbour can: between two ports of one bridge on the same LAN, what the
+ * other port said before the bridge changed its mind would count as consent to what it says now, and both would forward.
+ */
 export function recordAgreement(bridge: StpBridge, port: StpPort): void {
-  port.agreed = rstpVersion(bridge) && port.operPointToPointMAC && hasRstFlag(port.msg, BPDU_FLAG.AGREEMENT);
+  const isNeighbour = !isSameBridge(port.msgPriority.DesignatedBridgeID, bridge.BridgeIdentifier);
+  port.agreed = isNeighbour && rstpVersion(bridge) && port.operPointToPointMAC && hasRstFlag(port.msg, BPDU_FLAG.AGREEMENT);
   if (port.agreed) port.proposing = false;
 }
 

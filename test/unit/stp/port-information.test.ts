@@ -153,6 +153,13 @@ const ROWS: readonly TransitionRow[] = [
   },
   {
     from: 'CURRENT',
+    // Our own port 2 on the same LAN agrees.
+    vars: { rcvdMsg: true, proposing: true, msg: bpduOf(5, 0, 5, 2, { flags: 0x44 }) },
+    to: 'CURRENT',
+    after: { rcvdInfo: 'InferiorRootAlternateInfo', agreed: false, proposing: true, rcvdMsg: false },
+  },
+  {
+    from: 'CURRENT',
     vars: { rcvdMsg: true, agreed: true, proposing: true, msg: bpduOf(5, 100, 7, 1, { flags: 0x04 }) },
     to: 'CURRENT',
     after: { rcvdInfo: 'InferiorRootAlternateInfo', agreed: false, proposing: true },
