@@ -52,12 +52,12 @@ type Simulator = Awaited<ReturnType<typeof loadSimulator>>;
 
 /** The bridge and the simulator, which no other verb has to load. */
 async function loadSimulator() {
-  const [{ runFrameScenario }, { checkScenario, entriesOf }, { ScenarioError }] = await Promise.all([
-    import('../sim/frame-scenario.ts'),
+  const [{ runEntry }, { entriesOf }, { ScenarioError }] = await Promise.all([
+    import('../sim/run-entry.ts'),
     import('../sim/scenario.ts'),
     import('../sim/step.ts'),
   ]);
-  return { runFrameScenario, checkScenario, entriesOf, ScenarioError };
+  return { runEntry, entriesOf, ScenarioError };
 }
 
 function simulateFile(argument: string, simulator: Simulator, report: Report): void {
@@ -100,13 +100,13 @@ function readEntries(path: string, { entriesOf, ScenarioError }: Simulator, repo
 }
 
 function simulateEntry(file: string, entry: Entry, simulator: Simulator, report: Report): void {
-  const { checkScenario, runFrameScenario, ScenarioError } = simulator;
+  const { runEntry, ScenarioError } = simulator;
   if (!entry.hasSteps) {
     report.skip(file, entry.id);
     return;
   }
   try {
-    report.scenario(file, runFrameScenario(checkScenario(entry)));
+    report.scenario(file, runEntry(entry));
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error;
     report.refuseEntry(file, entry.id, error.message);

@@ -30,12 +30,14 @@ export interface FrameScenario {
   steps: Step[];
 }
 
-/** One entry of a document; `raw` is checked by `checkScenario`. */
+/** One entry of a document; `raw` is checked by `checkScenario` or `checkTopology`. */
 export interface Entry {
   id: string;
   /** Whether the entry carries steps that are more than words. */
   hasSteps: boolean;
   raw: Record<string, unknown>;
+  /** What the document says for all its entries. */
+  defaults: Record<string, unknown>;
 }
 
 /** The bridge a scenario starts with, which steps without a `bridge` mean. */
@@ -69,7 +71,7 @@ const SETTINGS: Readonly<Record<string, Check>> = {
   'hairpin?': CHECKS.flag,
   'isolated?': (value) =>
     typeof value === 'boolean' || CHECKS.labels(value) === undefined ? undefined : 'must be true, false or a list of ports',
-  'stp?': switchedOff('spanning tree'),
+  'stp?': switchedOff('spanning tree among frames'),
   'vlan_filtering?': switchedOff('VLAN filtering'),
   'mcast_snooping?': switchedOff('multicast snooping'),
 };
@@ -93,9 +95,11 @@ const ENTRY: Readonly<Record<string, Check>> = {
 /** The entries of a parsed file. Throws ScenarioError when it is no scenario file. */
 export function entriesOf(document: unknown): Entry[] {
   let list: unknown = document;
+  let defaults = {};
   if (isRecord(document)) {
     const key = ENTRY_LISTS.find((name) => Array.isArray(document[name]));
     list = key === undefined ? [document] : document[key];
+    if (key !== undefined && isRecord(document['defaults'])) defaults = document['defaults'];
   }
   if (!Array.isArray(list) || list.length === 0) throw new ScenarioError('holds no scenarios');
   const seen = new Set<string>();
@@ -105,13 +109,12 @@ export function entriesOf(document: unknown): Entry[] {
     if (typeof id !== 'string' || id === '') throw new ScenarioError(`holds an entry ${n + 1} without an 'id'`);
     if (seen.has(id)) throw new ScenarioError(`holds two entries with the id '${id}'`);
     seen.add(id);
-    return { id, hasSteps: Array.isArray(raw['steps']) && raw['steps'].some(isRecord), raw };
+    return { id, hasSteps: Array.isArray(raw['steps']) && raw['steps'].some(isRecord), raw, defaults };
   });
 }
 
-/** Checks an entry that carries steps. Throws ScenarioError with a sentence that names what cannot be run. */
+/** Checks an entry that carries steps of frames. Throws ScenarioError with a sentence that names what cannot be run. */
 export function checkScenario({ id, raw }: Entry): FrameScenario {
-  if ('bridges' in raw || 'protocol' in raw) throw new ScenarioError('needs spanning tree, which weft does not have yet');
   const steps = (raw['steps'] as unknown[]).map((step, n) => checkStep(step, `step ${n + 1}`));
   checkFields(raw, ENTRY, 'the scenario');
   const ports = raw['ports'] as PortLabel[];

@@ -4,8 +4,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { runFrameScenario } from '../../src/sim/frame-scenario.ts';
-import { checkScenario, type Entry, entriesOf } from '../../src/sim/scenario.ts';
+import { runEntry } from '../../src/sim/run-entry.ts';
+import { type Entry, entriesOf } from '../../src/sim/scenario.ts';
 import { ScenarioError } from '../../src/sim/step.ts';
 
 const ROOT = path.join(import.meta.dirname, '../../..');
@@ -27,10 +27,10 @@ const { differences } = JSON.parse(readFileSync(path.join(FIXTURES, 'differences
   differences: Difference[];
 };
 
-for (const entry of entries(path.join(FIXTURES, 'operations.json'))) {
+for (const entry of ['operations.json', 'spanning-tree.json'].flatMap((file) => entries(path.join(FIXTURES, file)))) {
   if (!entry.hasSteps) continue;
   test(`own: ${entry.id}`, (t) => {
-    const { ok, steps, faults } = runFrameScenario(checkScenario(entry));
+    const { ok, steps, faults } = runEntry(entry);
     t.deepEqual(
       steps.filter((step) => !step.ok),
       [],
@@ -50,7 +50,7 @@ test('own: entries without steps that can be run are told apart', (t) => {
 
 for (const entry of entries(path.join(FIXTURES, 'failures.json'))) {
   test(`a wrong expectation fails: ${entry.id}`, (t) => {
-    const { ok, steps, faults } = runFrameScenario(checkScenario(entry));
+    const { ok, steps, faults } = runEntry(entry);
     t.false(ok);
     t.deepEqual(faults, []);
     const failed = steps.flatMap((step, n) => (step.ok ? [] : [n + 1]));
@@ -60,7 +60,7 @@ for (const entry of entries(path.join(FIXTURES, 'failures.json'))) {
 
 for (const entry of entries(path.join(FIXTURES, 'refused.json'))) {
   test(`refused by name: ${entry.id}`, (t) => {
-    const { message } = t.throws(() => checkScenario(entry), { instanceOf: ScenarioError });
+    const { message } = t.throws(() => runEntry(entry), { instanceOf: ScenarioError });
     t.is(message, entry.raw['note'] as string);
   });
 }
@@ -78,19 +78,21 @@ for (const [document, message] of [
   });
 }
 
-const sharedFile = path.join(SHARED, 'conformance/fdb_scenarios.json');
-if (!existsSync(sharedFile)) {
-  test('shared scenarios', (t) => {
-    t.log(`skipped: there is no ${sharedFile}; WEFT_SHARED names the folder`);
-    t.pass();
-  });
-} else {
+for (const file of ['fdb_scenarios.json', 'stp_topologies.json', 'rstp_topologies.json']) {
+  const sharedFile = path.join(SHARED, 'conformance', file);
+  if (!existsSync(sharedFile)) {
+    test(`shared scenarios: ${file}`, (t) => {
+      t.log(`skipped: there is no ${sharedFile}; WEFT_SHARED names the folder`);
+      t.pass();
+    });
+    continue;
+  }
   for (const entry of entries(sharedFile)) {
     if (!entry.hasSteps) continue;
     test(`shared: ${entry.id}`, (t) => {
-      const { steps, faults } = runFrameScenario(checkScenario(entry));
+      const { steps, faults } = runEntry(entry);
       t.deepEqual(faults, []);
-      const known = differences.filter(({ file, id }) => file === 'fdb_scenarios.json' && id === entry.id);
+      const known = differences.filter((difference) => difference.file === file && difference.id === entry.id);
       const failed = steps.flatMap(({ ok, got }, n) => (ok ? [] : [{ step: n + 1, got }]));
       t.deepEqual(
         failed,

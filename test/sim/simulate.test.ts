@@ -47,6 +47,25 @@ test('with --json one line of JSON a scenario', async (t) => {
   t.deepEqual(scenario.steps[5], { op: 'frame', ok: true, got: [2, 3], expected: [2, 3] });
 });
 
+test('a network: one line a step, and what was found where it was to be', async (t) => {
+  const file = path.join(FIXTURES, 'spanning-tree.json');
+  const { code, out } = await simulate([`${file}#rstp-one-lan-twice`]);
+  t.is(code, 0);
+  t.deepEqual(out, [
+    'rstp-one-lan-twice',
+    '  ok      1  50 s, 1 bridge checked',
+    '  ok      2  set_port_priority A port 2 to 16, 50 s, 1 bridge checked',
+    '  ok      3  connect_port A port 3 to x, 50 s, 1 bridge checked',
+    'rstp-one-lan-twice: ok',
+    'scenarios: 1 ok, 0 failed',
+  ]);
+  const { code: failed, out: lines } = await simulate([`${FAILURES}#wrong-cost`], true);
+  t.is(failed, 1);
+  const { steps } = JSON.parse(lines[0]);
+  t.deepEqual(steps[0].got, { 'B root_path_cost': 5 });
+  t.like(steps[1], { op: 'settle', ok: false, got: { 'B root_path_cost': 5 }, expected: { 'B root_path_cost': 4 } });
+});
+
 test('a whole file: checklists are skipped and never ok', async (t) => {
   const { code, out } = await simulate([OPERATIONS]);
   t.is(code, 0);
