@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 /** A process, for a message. */
 export interface Holder {
   readonly pid: number;
-  /** Its name as ps(1) shows it. */
+  /** Name of its program. */
   readonly command: string;
 }
 
@@ -46,7 +46,9 @@ export function socketHolder(path: string): Holder | undefined {
 
 /** The process `pid` with its command; the command is `?` when it has gone. */
 export function processNamed(pid: number): Holder {
-  return { pid, command: text(`/proc/${pid}/comm`).trim() || '?' };
+  // Not comm alone: that is cut after 15 octets, and some programs (Node.js from version 24 on) rename their threads.
+  const [program = ''] = text(`/proc/${pid}/cmdline`).split('\0');
+  return { pid, command: program.slice(program.lastIndexOf('/') + 1) || text(`/proc/${pid}/comm`).trim() || '?' };
 }
 
 // A process may end while it is looked at: everything that cannot be read is empty.

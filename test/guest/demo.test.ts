@@ -12,7 +12,7 @@ import t from 'tap';
 import type { DemoJson } from '../../src/cli/demo/report.ts';
 import { listLinks } from '../../src/sys/rtnetlink.ts';
 import { guestImage } from '../support/guest-image.ts';
-import { AS_NOBODY, mainForNobody, NOBODY } from '../support/nobody.ts';
+import { AS_NOBODY, NOBODY, weftForNobody } from '../support/nobody.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const RUN_DIR = '/run/weft';
@@ -25,9 +25,9 @@ class DemoProcess {
   stderr = '';
   readonly #child: ChildProcess;
 
-  constructor(args: readonly string[], command: readonly string[] = [], main = MAIN) {
+  constructor(args: readonly string[], command: readonly string[] = [], weft: readonly string[] = [process.execPath, MAIN]) {
     // tap puts its hook into the environment of whatever is started; env(1) takes it out again.
-    const words = ['-u', 'NODE_OPTIONS', ...command, process.execPath, main, 'demo', ...args];
+    const words = ['-u', 'NODE_OPTIONS', ...command, ...weft, 'demo', ...args];
     this.#child = spawn('env', words, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stdout?.on('data', (text) => {
       this.stdout += text;
@@ -128,12 +128,12 @@ t.test('without root, between guests on sockets', async (t) => {
   const env = ['env', '-u', 'XDG_CACHE_HOME', '-u', 'WEFT_RUN_DIR', `HOME=${home}`, `XDG_RUNTIME_DIR=${home}/run`];
   const asNobody = [...AS_NOBODY, ...env];
 
-  const refused = new DemoProcess([], asNobody, mainForNobody());
+  const refused = new DemoProcess([], asNobody, weftForNobody());
   t.equal(await refused.exited, 2);
   t.match(refused.stderr, /^weft: weft demo .* run it as root, or without as weft demo --rootless\n$/);
   t.equal(refused.stdout, '');
 
-  const demo = new DemoProcess(['--rootless', '--once'], asNobody, mainForNobody());
+  const demo = new DemoProcess(['--rootless', '--once'], asNobody, weftForNobody());
   t.equal(await demo.exited, 0, demo.stderr);
   t.match(demo.stdout, /^ {2}vm1 +- +\d+\.\d\d ms$/m);
   t.match(demo.stdout, /^ {2}vm2 +\d+\.\d\d ms +-$/m);

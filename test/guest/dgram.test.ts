@@ -22,6 +22,7 @@ import {
   pingAll,
   sendData,
   serveDigests,
+  serveIperf,
 } from '../support/lab-station.ts';
 import { until } from '../support/netns.ts';
 import { startWeft, weftJson } from '../support/weft-process.ts';
@@ -91,7 +92,7 @@ t.test('TCP carries data unharmed, though a guest takes eleven frames at once', 
     }
   }
   const [first, second] = stations as [LabStation, LabStation];
-  await first.sh('iperf3 -s -D');
+  await serveIperf(first);
   for (const from of [host, second]) {
     const { sum_received: sum } = (await iperf(from, first.address)).end;
     t.ok((sum?.bytes ?? 0) > 0, `${from.name} to ${first.name}: ${Math.round((sum?.bits_per_second ?? 0) / 1e6)} Mbit/s`);

@@ -143,7 +143,7 @@ t.test('weft qemu that is killed leaves neither QEMU nor port', async (t) => {
     t.notOk(hasLink('victim'));
     // Only `weft qemu` could remove QEMU's own path; the next QEMU there takes it over.
     const left = via === 'dgram' ? ['br0-victim.dgram-guest'] : [];
-    t.same(readdirSync(RUN_DIR).sort(), [...left, 'br0.lock', 'br0.sock']);
+    t.same(readdirSync(RUN_DIR).sort(), [...left, 'br0.journal', 'br0.lock', 'br0.sock']);
     for (const name of left) rmSync(`${RUN_DIR}/${name}`);
   }
 });

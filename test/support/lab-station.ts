@@ -77,6 +77,11 @@ export interface Iperf {
   };
 }
 
+/** Starts `iperf3 -s`; the daemon is there before it listens, on port 5201 (1451 in hex). */
+export async function serveIperf({ sh }: LabStation): Promise<void> {
+  await sh("iperf3 -s -D && until cat /proc/net/tcp /proc/net/tcp6 | grep -q ':1451 '; do sleep 0.1; done");
+}
+
 /** Runs iperf3 for a second against a station that runs `iperf3 -s`. */
 export async function iperf({ sh }: LabStation, address: string, options = ''): Promise<Iperf> {
   const output = await sh(`iperf3 -c ${address} -t 1 -J ${options}`);

@@ -5,10 +5,11 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { DEADLINE_MS, until } from './netns.ts';
-import { AS_NOBODY, mainForNobody } from './nobody.ts';
+import { AS_NOBODY, weftForNobody } from './nobody.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const COMMAND = ['-u', 'NODE_OPTIONS', '-u', 'WEFT_RUN_DIR', process.execPath];
+const CLEAN = ['-u', 'NODE_OPTIONS', '-u', 'WEFT_RUN_DIR'];
+const COMMAND = [...CLEAN, process.execPath];
 
 /** Left by a test that failed half way, each would keep its file from ending. */
 const running = new Set<ChildProcess>();
@@ -32,7 +33,7 @@ export function weft(...args: string[]): Outcome {
 /** As `weft`, as the user nobody. */
 export function weftAsNobody(env: Readonly<Record<string, string>>, ...args: string[]): Outcome {
   const [program = '', ...become] = AS_NOBODY;
-  const { status, stdout, stderr } = spawnSync(program, [...become, 'env', ...COMMAND, mainForNobody(), ...args], {
+  const { status, stdout, stderr } = spawnSync(program, [...become, 'env', ...CLEAN, ...weftForNobody(), ...args], {
     encoding: 'utf8',
     timeout: DEADLINE_MS,
     env: { PATH: process.env['PATH'], ...env },
