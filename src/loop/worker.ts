@@ -44,15 +44,19 @@ function run({ bridge: bridgeConfig, io, wakeFd, stopWord, port }: WorkerConfig 
   );
   backend.readiness.add(wakeFd, WAKE_TAG, EPOLLIN);
   post({ type: 'ready', refusal: backend.refusal });
-  while (Atomics.load(stop, 0) === 0) {
-    if (loop.turn()) clearEventFd(wakeFd);
-    for (let n = 0; n < REQUESTS_MAX; n++) {
-      const received = receiveMessageOnPort(port) as { message: Envelope } | undefined;
-      if (received === undefined) break;
-      post(answer(loop, received.message));
+  try {
+    while (Atomics.load(stop, 0) === 0) {
+      if (loop.turn()) clearEventFd(wakeFd);
+      for (let n = 0; n < REQUESTS_MAX; n++) {
+        const received = receiveMessageOnPort(port) as { message: Envelope } | undefined;
+        if (received === undefined) break;
+        post(answer(loop, received.message));
+      }
     }
+  } finally {
+    // Also when something throws: left to the end of the thread, the kernel would let go of descriptors some time later.
+    closeBackend(backend);
   }
-  closeBackend(backend);
   port.close();
   parentPort?.close();
 }
