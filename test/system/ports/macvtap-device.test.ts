@@ -58,7 +58,7 @@ const isArpReply = (frame: Buffer) => frame.readUInt16BE(12) === 0x0806 && frame
 function farOf(nic: string, peer: string): FrameDevice {
   const netns = addNetns('far');
   addVeth(nic, peer, netns);
-  run('ip', 'netns', 'exec', netns, 'sysctl', '-qw', `net.ipv6.conf.${peer}.disable_ipv6=1`);
+  inNetns(netns, () => writeFileSync(`/proc/sys/net/ipv6/conf/${peer}/disable_ipv6`, '1'));
   return new FrameDevice(
     inNetns(netns, () => openPacketSocket({ ifindex: getLink(peer).ifindex })),
     PACKET_VNET_HDR_SIZE,
